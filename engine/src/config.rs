@@ -1,0 +1,67 @@
+//! The engine's settings, already validated: it reads no environment.
+
+use std::path::PathBuf;
+
+/// Everything the engine needs to start.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// A Hugging Face model folder.
+    pub model: PathBuf,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Bytes for the pool of KV blocks.
+    pub kv_bytes: usize,
+    /// Bytes for resident adapters.
+    pub adapter_bytes: usize,
+    /// Highest LoRA rank that is accepted.
+    pub max_rank: usize,
+    /// Longest context served; `None` = the model's own.
+    pub context_length: Option<usize>,
+    /// Rows (decode and prefill tokens) of one step at most.
+    pub max_batch_rows: usize,
+    /// Sequences of one step at most.
+    pub max_batch_sequences: usize,
+    /// Requests that may wait; one more is refused.
+    pub queue_limit: usize,
+    /// Check every invariant after every step; for tests.
+    pub paranoid: bool,
+}
+
+impl EngineConfig {
+    /// Defaults for a model folder, sized for a small machine.
+    pub fn new(model: impl Into<PathBuf>) -> Self {
+        Self {
+            model: model.into(),
+            device: DeviceChoice::Auto,
+            kv_bytes: 512 << 20,
+            adapter_bytes: 1 << 30,
+            max_rank: 256,
+            context_length: None,
+            max_batch_rows: 256,
+            max_batch_sequences: 32,
+            queue_limit: 256,
+            paranoid: false,
+        }
+    }
+}
+
+/// Where the engine computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The first GPU when built for CUDA and one is there, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A CUDA device by number.
+    Cuda(usize),
+}
+
+/// Progress of loading the base model, for a progress bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Bytes of weights read so far.
+    pub done: u64,
+    /// Bytes of weights in all.
+    pub total: u64,
+}

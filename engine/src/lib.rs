@@ -1,0 +1,14 @@
+//! engine
+
+pub mod runner;
+
+pub mod model;
+
+pub mod lora;
+
+pub mod batch;
+pub mod kv_pool;
+pub mod request;
+
+pub mod config;
+pub mod error;
