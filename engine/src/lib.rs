@@ -2,9 +2,9 @@
 
 pub mod runner;
 
-pub mod model;
-
 pub mod lora;
+
+pub mod model;
 
 pub mod batch;
 pub mod kv_pool;

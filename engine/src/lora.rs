@@ -1,27 +1,18 @@
-//! LoRA adapters as PEFT writes them: read strictly, fitted to the base model, and refused where they cannot be honoured.
+//! LoRA adapters as PEFT writes them: read strictly, fitted to the base model, and refused by name where they cannot be
+//! honoured exactly. Knows no device: a runner takes the tensors from the one pass over the file.
 
-use std::path::Path;
+pub(crate) mod read;
 
-use serde::Serialize;
+mod fit;
+mod report;
 
-use crate::{error::AdapterRejection, model::ModelConfig};
+mod peft_config;
+mod targets;
 
-/// What an accepted adapter is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AdapterReport {
-    /// The config's rank.
-    pub rank: usize,
-}
+mod header;
+mod json;
 
-/// Checks an adapter.
-///
-/// # Errors
-/// Whatever is wrong.
-pub fn check(
-    _config: &[u8],
-    _weights: &Path,
-    _model: &ModelConfig,
-    _max_rank: usize,
-) -> Result<AdapterReport, AdapterRejection> {
-    Err(AdapterRejection::whole("adapter_not_yet", "adapters are not read yet"))
-}
+pub mod codes;
+
+pub use read::check;
+pub use report::AdapterReport;

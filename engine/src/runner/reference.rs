@@ -11,6 +11,7 @@ use candle_core::{DType, Device};
 
 pub use self::adapter::ReferenceAdapter;
 use self::{
+    adapter::AdapterSource,
     attention::{KvPool, StepPlan},
     decoder::Decoder,
 };
@@ -122,9 +123,13 @@ impl Runner for ReferenceRunner {
     }
 
     fn loader(&self) -> AdapterLoader<ReferenceAdapter> {
-        let (model, max_rank) = (Arc::clone(&self.model), self.max_rank);
-        let (dtype, device) = (self.dtype, self.device.clone());
-        Arc::new(move |files| adapter::load(files, &model, max_rank, (dtype, &device)))
+        let source = AdapterSource {
+            model: Arc::clone(&self.model),
+            max_rank: self.max_rank,
+            dtype: self.dtype,
+            device: self.device.clone(),
+        };
+        Arc::new(move |files| source.load(files))
     }
 
     fn kv_blocks(&self) -> usize {

@@ -1,9 +1,20 @@
 //! An adapter as candle tensors: read in one pass, and applied as `s · B (A x)`.
 
+use std::{
+    fs::File,
+    io::{self, Read},
+    sync::Arc,
+};
+
 use candle_core::{DType, Device, Result, Tensor};
+use sha2::{Digest, Sha256};
 
 use crate::{
     error::AdapterRejection,
+    lora::{
+        codes,
+        read::{self, FloatType, PlacedTensor, Side},
+    },
     model::{ModelConfig, Projection},
     request::AdapterFiles,
     runner::ResidentAdapter,
@@ -43,11 +54,127 @@ impl Delta {
     }
 }
 
-pub(super) fn load(
-    _files: &AdapterFiles,
-    _model: &ModelConfig,
-    _max_rank: usize,
-    _place: (DType, &Device),
-) -> std::result::Result<ReferenceAdapter, AdapterRejection> {
-    Err(AdapterRejection::whole("adapter_not_yet", "adapters are not read yet"))
+/// Where adapters go: the base's type and device, and the base they must fit.
+pub(super) struct AdapterSource {
+    pub(super) model: Arc<ModelConfig>,
+    pub(super) max_rank: usize,
+    pub(super) dtype: DType,
+    pub(super) device: Device,
+}
+
+impl AdapterSource {
+    /// Reads both files once: hash, check, convert. Nothing is kept unless the digest is the promised one.
+    pub(super) fn load(
+        &self,
+        files: &AdapterFiles,
+    ) -> std::result::Result<ReferenceAdapter, AdapterRejection> {
+        let config = read_config(files)?;
+        let mut hash = Sha256::new();
+        hash.update((config.len() as u64).to_le_bytes());
+        hash.update(&config);
+        let (file, bytes) = read::open(&files.weights)?;
+        let mut file = HashingReader { file, hash };
+        let mut collected = Collected::new(self.model.layers);
+        let outcome = read::Reader { model: &self.model, max_rank: self.max_rank }.read(
+            &config,
+            (&mut file, bytes),
+            &mut |tensor, bytes| collected.take(tensor, bytes, self),
+        );
+        // Damage on our disk must not be reported as the owner's mistake, so the digest is judged first.
+        file.finish(&files.digest)?;
+        outcome?;
+        Ok(collected.into_adapter())
+    }
+}
+
+fn read_config(files: &AdapterFiles) -> std::result::Result<Vec<u8>, AdapterRejection> {
+    let mut config = Vec::new();
+    File::open(&files.config)
+        .and_then(|file| file.take(read::MAX_CONFIG_BYTES as u64 + 1).read_to_end(&mut config))
+        .map_err(|e| read::unreadable("adapter_config.json", &e))?;
+    Ok(config)
+}
+
+/// Hashes whatever is read through it.
+struct HashingReader<R> {
+    file: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl<R: Read> HashingReader<R> {
+    /// Reads what is left, and compares.
+    fn finish(mut self, digest: &[u8; 32]) -> std::result::Result<(), AdapterRejection> {
+        io::copy(&mut self, &mut io::sink())
+            .map_err(|e| read::unreadable("adapter_model.safetensors", &e))?;
+        if self.hash.finalize().as_slice() == digest {
+            return Ok(());
+        }
+        let message = "the stored files are not those that were uploaded; upload the adapter again";
+        Err(AdapterRejection::whole(codes::DIGEST_MISMATCH, message))
+    }
+}
+
+/// Pairs that are still incomplete while the file is read.
+struct Collected {
+    layers: Vec<[Half; 7]>,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct Half {
+    a: Option<Tensor>,
+    b: Option<Tensor>,
+    scale: f64,
+}
+
+impl Collected {
+    fn new(layers: usize) -> Self {
+        Self { layers: (0..layers).map(|_| Default::default()).collect(), bytes: 0 }
+    }
+
+    fn take(
+        &mut self,
+        tensor: &PlacedTensor,
+        bytes: &[u8],
+        source: &AdapterSource,
+    ) -> std::result::Result<(), AdapterRejection> {
+        let stored = match tensor.dtype {
+            FloatType::F32 => DType::F32,
+            FloatType::F16 => DType::F16,
+            FloatType::Bf16 => DType::BF16,
+        };
+        let convert = || {
+            let matrix = Tensor::from_raw_buffer(bytes, stored, &tensor.shape, &Device::Cpu)?;
+            matrix.to_dtype(source.dtype)?.t()?.contiguous()?.to_device(&source.device)
+        };
+        let matrix = convert().map_err(|error| {
+            tracing::error!(%error, tensor = %tensor.name, "The device did not take an adapter's tensor");
+            AdapterRejection::whole(
+                codes::NOT_LOADED,
+                "the adapter could not be brought onto the device; try again",
+            )
+        })?;
+        self.bytes += tensor.numbers() * source.dtype.size_in_bytes();
+        let half = &mut self.layers[tensor.layer][tensor.projection.index()];
+        half.scale = tensor.scale;
+        match tensor.side {
+            Side::A => half.a = Some(matrix),
+            Side::B => half.b = Some(matrix),
+        }
+        Ok(())
+    }
+
+    fn into_adapter(self) -> ReferenceAdapter {
+        let pair = |half: Half| Some(Delta { a: half.a?, b: half.b?, scale: half.scale });
+        let layers = self.layers.into_iter().map(|layer| layer.map(pair)).collect();
+        ReferenceAdapter { layers, bytes: self.bytes }
+    }
 }

@@ -1,0 +1,178 @@
+//! What PEFT and transformers compute, the reference runner computes: logits within 1e-4 in f32, and the same greedy
+//! tokens, for every family and every kind of adapter, alone and mixed in one batch.
+
+mod driver;
+mod fixture;
+
+use std::sync::Arc;
+
+use driver::{Driver, Row};
+use fixture::{Case, Fixture, MODELS};
+
+/// Largest absolute difference of a logit.
+const TOLERANCE: f32 = 1e-4;
+/// A logit changed by this much was changed by the adapter, not by rounding.
+const FAR: f32 = 1000.0 * TOLERANCE;
+
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    assert!(a.iter().chain(b).all(|v| v.is_finite()));
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
+    best.expect("logits are not empty") as u32
+}
+
+/// How far the likeliest token is ahead of the second.
+fn margin(logits: &[f32]) -> f32 {
+    let mut sorted = logits.to_vec();
+    sorted.sort_by(f32::total_cmp);
+    sorted[sorted.len() - 1] - sorted[sorted.len() - 2]
+}
+
+/// Compares one row of logits with PEFT's, PEFT's after merging, and the token they choose.
+fn assert_golden(case: &Case, step: usize, logits: &[f32], what: &str) {
+    let expected = &case.logits[step];
+    let far = distance(logits, expected);
+    assert!(far <= TOLERANCE, "{what}, {case}, token {step}: {far:e} from PEFT");
+    if let Some(merged) = &case.merged {
+        let far = distance(logits, &merged[step]);
+        assert!(far <= TOLERANCE, "{what}, {case}, token {step}: {far:e} from PEFT's merged weights");
+    }
+    if margin(expected) > TOLERANCE {
+        assert_eq!(argmax(logits), case.greedy[step], "{what}, {case}: greedy token {step}");
+    }
+}
+
+/// Prefills in chunks, then decodes the expected tokens one by one; the logits that chose each.
+fn solo(driver: &mut Driver, fixture: &Fixture, case: &Case, chunk: usize) -> Vec<Vec<f32>> {
+    let mut row = driver.row(fixture, case);
+    let prompt = &fixture.prompts[case.prompt];
+    let mut logits = Vec::new();
+    let chunks: Vec<_> = prompt.chunks(chunk).collect();
+    for (index, tokens) in chunks.iter().enumerate() {
+        let wanted = index + 1 == chunks.len();
+        let answer = driver.step(&mut [(&mut row, tokens.to_vec(), wanted)]);
+        assert_eq!(answer.len(), usize::from(wanted));
+        logits.extend(answer);
+    }
+    for &token in &case.greedy[..case.greedy.len() - 1] {
+        logits.extend(driver.step(&mut [(&mut row, vec![token], true)]));
+    }
+    driver.release(row);
+    logits
+}
+
+#[test]
+fn whole_prompt_then_step_by_step() {
+    for model in MODELS {
+        let fixture = Fixture::read(model);
+        let mut driver = Driver::load(model);
+        for case in &fixture.cases {
+            let logits = solo(&mut driver, &fixture, case, usize::MAX);
+            assert_eq!(logits.len(), case.logits.len());
+            for (step, logits) in logits.iter().enumerate() {
+                assert_golden(case, step, logits, "whole prompt");
+            }
+        }
+    }
+}
+
+#[test]
+fn prompts_in_chunks() {
+    for model in MODELS {
+        let fixture = Fixture::read(model);
+        let mut driver = Driver::load(model);
+        for case in &fixture.cases {
+            for chunk in [1, 7, 16] {
+                for (step, logits) in solo(&mut driver, &fixture, case, chunk).iter().enumerate() {
+                    assert_golden(case, step, logits, &format!("chunks of {chunk}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn adapters_matter() {
+    for model in MODELS {
+        let fixture = Fixture::read(model);
+        let mut driver = Driver::load(model);
+        for case in fixture.cases.iter().filter(|case| case.adapter.is_some()) {
+            let base = fixture.case(None, case.prompt);
+            let (with, without) =
+                (solo(&mut driver, &fixture, case, 16), solo(&mut driver, &fixture, base, 16));
+            let moved = distance(&with[0], &without[0]);
+            assert!(moved > FAR, "{model}, {case}: moved the logits by only {moved:e}");
+        }
+    }
+}
+
+/// Every adapter of the Llama fixture and the base, both prompts, all in one batch: prefill in chunks that end at
+/// different times, decoding beside prefill.
+#[test]
+fn a_mixed_batch_equals_solo_runs_and_peft() {
+    let fixture = Fixture::read("llama");
+    let mut driver = Driver::load("llama");
+    let adapters = fixture.cases.iter().filter(|c| c.prompt == 0 && c.adapter.is_some()).count();
+    assert!(adapters >= 8, "{adapters} different adapters");
+    let alone: Vec<_> =
+        fixture.cases.iter().map(|case| solo(&mut driver, &fixture, case, usize::MAX)).collect();
+
+    let mut rows: Vec<Row> = fixture.cases.iter().map(|case| driver.row(&fixture, case)).collect();
+    let mut mixed: Vec<Vec<Vec<f32>>> = vec![Vec::new(); rows.len()];
+    let mut largest_mix = 0;
+    loop {
+        let mut work = Vec::new();
+        let mut wanted = Vec::new();
+        for (index, row) in rows.iter_mut().enumerate() {
+            let case = &fixture.cases[index];
+            let prompt = &fixture.prompts[case.prompt];
+            let decoded = mixed[index].len();
+            if decoded == case.greedy.len() {
+                continue;
+            }
+            let chunk = 5 + index % 11;
+            let (tokens, wants) = match prompt.get(row.position()..).filter(|rest| !rest.is_empty()) {
+                Some(rest) => (rest[..rest.len().min(chunk)].to_vec(), rest.len() <= chunk),
+                None => (vec![case.greedy[decoded - 1]], true),
+            };
+            work.push((row, tokens, wants));
+            wanted.extend(wants.then_some(index));
+        }
+        if work.is_empty() {
+            break;
+        }
+        largest_mix = largest_mix.max(work.len());
+        // The driver sorts rows by adapter and hands the logits back in the order of `work`.
+        for (index, logits) in wanted.into_iter().zip(driver.step(&mut work)) {
+            mixed[index].push(logits);
+        }
+    }
+    assert_eq!(largest_mix, fixture.cases.len());
+    for ((case, mixed), alone) in fixture.cases.iter().zip(&mixed).zip(&alone) {
+        assert_eq!(mixed.len(), case.greedy.len());
+        for (step, logits) in mixed.iter().enumerate() {
+            assert_golden(case, step, logits, "mixed batch");
+            let far = distance(logits, &alone[step]);
+            assert!(far <= TOLERANCE, "{case}, token {step}: {far:e} from its solo run");
+        }
+    }
+}
+
+/// Two sequences with the same adapter share a segment; a sequence never sees another's keys.
+#[test]
+fn sequences_do_not_see_each_other() {
+    let fixture = Fixture::read("qwen3");
+    let mut driver = Driver::load("qwen3");
+    let cases = [fixture.case(Some("rank8"), 0), fixture.case(Some("rank8"), 1)];
+    let mut rows = cases.map(|case| driver.row(&fixture, case));
+    assert!(Arc::ptr_eq(rows[0].adapter().unwrap(), rows[1].adapter().unwrap()));
+    let mut work: Vec<_> =
+        rows.iter_mut().zip(&cases).map(|(row, c)| (row, fixture.prompts[c.prompt].clone(), true)).collect();
+    for (case, logits) in cases.iter().zip(driver.step(&mut work)) {
+        assert_golden(case, 0, &logits, "shared segment");
+    }
+}
