@@ -1,5 +1,6 @@
 //! What PEFT and transformers compute, the reference runner computes: logits within 1e-4 in f32, and the same greedy
 //! tokens, for every family and every kind of adapter, alone and mixed in one batch.
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a fixture that cannot be read is a failed test")]
 
 mod driver;
 mod fixture;
