@@ -169,6 +169,7 @@ fn what_would_be_computed_wrongly_is_refused() {
         ("hidden_size", json!("48"), &["hidden_size", "\"48\""]),
         ("hidden_size", json!(null), &["hidden_size", "missing"]),
         ("num_hidden_layers", json!(0), &["num_hidden_layers"]),
+        ("num_hidden_layers", json!(4_000_000_000u64), &["num_hidden_layers", "1024"]),
         ("num_key_value_heads", json!(4), &["num_key_value_heads", "6"]),
         ("head_dim", json!(7), &["head_dim", "even"]),
         ("rms_norm_eps", json!(-1), &["rms_norm_eps"]),

@@ -141,7 +141,7 @@ impl ModelConfig {
             architecture,
             hidden_size,
             intermediate_size: config.size("intermediate_size")?,
-            layers: config.size("num_hidden_layers")?,
+            layers: layers(config)?,
             heads,
             kv_heads,
             head_dim: head_dim(config, architecture, hidden_size, heads)?,
@@ -183,6 +183,14 @@ fn refuse_what_differs(config: &Fields) -> Result<(), EngineError> {
         return Err(config.problem("quantization_config", fix));
     }
     Ok(())
+}
+
+fn layers(config: &Fields) -> Result<usize, EngineError> {
+    const MOST: usize = 1024;
+    match config.size("num_hidden_layers")? {
+        layers if layers <= MOST => Ok(layers),
+        _ => Err(config.problem("num_hidden_layers", &format!("is above {MOST}"))),
+    }
 }
 
 fn head_dim(

@@ -129,6 +129,23 @@ fn other_spellings_of_a_good_adapter_are_accepted() {
         let names = (0..3).flat_map(|i| ["q", "v"].map(|p| format!("model.layers.{i}.self_attn.{p}_proj")));
         a.set("target_modules", json!(names.collect::<Vec<_>>()));
     });
+    accept("an expression with lazy groups and word bounds", "llama/rank8", |a| {
+        let blocks = r"(?:self_attn|attention|attn|mlp|feed_forward|ffn|dense)";
+        let linears = r"(?:q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)";
+        let layers = format!(r"(?:\bmodel\.layers\.[\d]{{1,}}\.{blocks}\.(?:{linears}))");
+        a.set(
+            "target_modules",
+            json!(format!(r"(?:.*?(?:language|text).*?{blocks}.*?{linears}.*?)|{layers}")),
+        );
+    });
+    accept("the few fields of an early PEFT", "llama/rank4", |a| {
+        a.config = json!({
+            "base_model_name_or_path": "llama", "bias": "none", "enable_lora": null, "fan_in_fan_out": false,
+            "inference_mode": true, "lora_alpha": 8, "lora_dropout": 0.05, "merge_weights": false,
+            "modules_to_save": null, "peft_type": "LORA", "r": 4, "target_modules": ["q_proj", "v_proj"],
+            "task_type": "CAUSAL_LM"
+        });
+    });
     accept("exclusion", "llama/rank4", |a| {
         a.set("target_modules", json!(["q_proj", "k_proj", "v_proj", "o_proj"]));
         a.set("exclude_modules", json!(".*(k|o)_proj"));

@@ -114,7 +114,7 @@ fn values() -> Vec<Bad> {
         bad("NaN", codes::NOT_FINITE, "layers.2.self_attn.v_proj.lora_B", |a| {
             a.tensor("layers.2.self_attn.v_proj.lora_B").set(15, 3, f32::NAN);
         }),
-        bad("infinity", codes::NOT_FINITE, "lora_A", |a| a.tensor("q_proj.lora_A").set(2, 0, f32::INFINITY)),
+        bad("infinity", codes::NOT_FINITE, "lora_A", |a| a.tensor("q_proj.lora_A").set(0, 0, f32::INFINITY)),
         bad("minus infinity", codes::NOT_FINITE, "lora_A", |a| {
             a.tensor("q_proj.lora_A").set(0, 47, f32::NEG_INFINITY);
         }),
