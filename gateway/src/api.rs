@@ -1,0 +1,12 @@
+//! The handlers: authenticate → parse → admit → resolve → act → respond, one step a line.
+
+pub mod adapters;
+pub mod chat;
+pub mod completions;
+pub mod health;
+pub mod keys;
+pub mod models;
+pub mod tenants;
+
+mod paging;
+mod upload;

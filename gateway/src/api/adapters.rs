@@ -1,0 +1,107 @@
+//! `/v1/adapters`: upload, list, show, delete.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path, Payload, Query},
+};
+use tenora_adapter_store::{AdapterName, StoreError, Version};
+
+use super::{paging::paging, upload};
+use crate::{
+    app::{App, pinned},
+    auth::Caller,
+    error::{ApiError, ApiResult},
+    scope,
+    wire::{
+        adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter},
+        error::ErrorEnvelope,
+        list::{List, PageQuery},
+    },
+};
+
+/// Uploads an adapter: a new name begins at version 1, a known one gets its next. Answers when it is routable.
+#[utoipa::path(post, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])),
+    request_body(content = AdapterUpload, content_type = "multipart/form-data"),
+    responses((status = 201, body = AdapterVersion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn create(
+    caller: Caller<scope::AdaptersWrite>,
+    request: HttpRequest,
+    body: Payload,
+    app: Data<App>,
+) -> ApiResult {
+    let tenant = app.store.tenant(caller.tenant().id);
+    let staging = tenant.stage().await?;
+    let form = upload::receive(request.headers(), body, staging).await?;
+    let version = app.add_version(&tenant, &form.name, form.staged, &caller.actor()).await?;
+    tracing::info!(adapter = pinned(&version), digest = %version.digest, "Adapter version is routable");
+    Ok(HttpResponse::Created().json(version_shape(&app, &version)))
+}
+
+/// The caller's adapters, by name.
+#[utoipa::path(get, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])), params(PageQuery),
+    responses((status = 200, body = List<Adapter>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn list(caller: Caller<scope::AdaptersRead>, page: Query<PageQuery>, app: Data<App>) -> ApiResult {
+    let paging = paging(page.into_inner())?;
+    let page = app.store.tenant(caller.tenant().id).list_adapters(&paging).await?;
+    let data = page.items.iter().map(|adapter| adapter_shape(&app, adapter)).collect();
+    Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
+}
+
+/// One adapter with its versions.
+#[utoipa::path(get, path = "/v1/adapters/{name}", tag = "adapters", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The adapter's name.")),
+    responses((status = 200, body = Adapter), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn show(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: Data<App>) -> ApiResult {
+    let name = name(&path)?;
+    let adapter = app.store.tenant(caller.tenant().id).adapter(&name).await;
+    let adapter = adapter.map_err(|error| not_found(&name, error))?;
+    Ok(HttpResponse::Ok().json(adapter_shape(&app, &adapter)))
+}
+
+/// Deletes an adapter with all its versions. A later upload under the same name goes on counting.
+#[utoipa::path(delete, path = "/v1/adapters/{name}", tag = "adapters", security(("api_key" = [])),
+    params(("name" = String, Path, description = "The adapter's name.")),
+    responses((status = 200, body = DeletedAdapter), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn delete(caller: Caller<scope::AdaptersWrite>, path: Path<String>, app: Data<App>) -> ApiResult {
+    let name = name(&path)?;
+    let deleted = app.store.tenant(caller.tenant().id).delete_adapter(&name, &caller.actor()).await;
+    deleted.map_err(|error| not_found(&name, error))?;
+    Ok(HttpResponse::Ok().json(DeletedAdapter { id: name.to_string(), object: "adapter", deleted: true }))
+}
+
+/// A name that cannot exist is answered like one that does not.
+fn name(text: &str) -> Result<AdapterName, ApiError> {
+    AdapterName::parse(text).map_err(|_| ApiError::model_not_found(text))
+}
+
+fn not_found(name: &AdapterName, error: StoreError) -> ApiError {
+    match error {
+        StoreError::AdapterNotFound => ApiError::model_not_found(name.as_str()),
+        other => other.into(),
+    }
+}
+
+fn adapter_shape(app: &App, adapter: &tenora_adapter_store::Adapter) -> Adapter {
+    Adapter {
+        id: adapter.name.to_string(),
+        object: "adapter",
+        name: adapter.name.to_string(),
+        created_at: adapter.created_at.unix_timestamp(),
+        latest: adapter.versions.first().map_or(0, |version| version.number.get()),
+        versions: adapter.versions.iter().map(|version| version_shape(app, version)).collect(),
+    }
+}
+
+fn version_shape(app: &App, version: &Version) -> AdapterVersion {
+    AdapterVersion {
+        object: "adapter.version",
+        name: version.adapter.to_string(),
+        version: version.number.get(),
+        model: pinned(version),
+        digest: version.digest.to_string(),
+        bytes: version.bytes,
+        created_at: version.created_at.unix_timestamp(),
+        routable: app.fits_base(version),
+        report: version.report.clone(),
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether the process lives, whether it can serve, and what this is.
+
+use actix_web::{HttpResponse, http::StatusCode, web::Data};
+use serde_json::json;
+
+use crate::{
+    app::App,
+    error::ApiResult,
+    guard::Unproven,
+    wire::health::{Checks, Health, Readiness, State},
+};
+
+/// What this is and where to go.
+#[utoipa::path(get, path = "/", tag = "server", responses((status = 200, description = "What this is and where to go.")))]
+pub async fn about(_: Unproven) -> ApiResult {
+    Ok(HttpResponse::Ok().json(json!({
+        "name": "tenora",
+        "version": env!("CARGO_PKG_VERSION"),
+        "about": "Many tenants' LoRA adapters on one resident base model, behind the OpenAI API.",
+        "api": "/v1",
+        "openapi": "/openapi.json",
+        "ready": "/readyz",
+    })))
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "server", responses((status = 200, body = Health)))]
+pub async fn alive(_: Unproven) -> ApiResult {
+    Ok(HttpResponse::Ok().json(Health { status: State::Ok }))
+}
+
+/// The process can serve, and what is degraded: without its cache it serves, more slowly; without its database not.
+#[utoipa::path(get, path = "/readyz", tag = "server",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+pub async fn ready(_: Unproven, app: Data<App>) -> ApiResult {
+    let health = app.store.health().await;
+    let checks = Checks {
+        model: if app.admission.is_draining() { State::Stopping } else { State::Ok },
+        database: state(health.database),
+        redis: health.redis.map_or(State::Unused, state),
+    };
+    let (status, code) = match (checks.model, checks.database, checks.redis) {
+        (State::Stopping, _, _) => (State::Stopping, StatusCode::SERVICE_UNAVAILABLE),
+        (_, State::Unreachable, _) => (State::Unreachable, StatusCode::SERVICE_UNAVAILABLE),
+        (_, _, State::Unreachable) => (State::Degraded, StatusCode::OK),
+        _ => (State::Ok, StatusCode::OK),
+    };
+    Ok(HttpResponse::build(code).json(Readiness { status, checks }))
+}
+
+fn state(reachable: bool) -> State {
+    if reachable { State::Ok } else { State::Unreachable }
+}

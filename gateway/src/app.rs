@@ -1,0 +1,149 @@
+//! The wired parts, built once, and the one translation between store and engine.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tenora_adapter_store::{
+    Actor, AdapterName, AdapterStore, Checked, ModelRef, Staged, StoreError, TenantStore, Version,
+};
+use tenora_engine::{AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest};
+use tokio::sync::Semaphore;
+use tracing::{Instrument, info_span};
+
+use crate::{
+    admission::{Admission, AdmittedStream, Permit},
+    auth::Caller,
+    error::ApiError,
+};
+
+/// Adapter checks that run at the same time; each reads every value of its file.
+const CONCURRENT_CHECKS: usize = 2;
+
+/// The server's parts.
+pub struct App {
+    /// Rows and blobs.
+    pub store: AdapterStore,
+    /// The gate.
+    pub admission: Admission,
+    /// When the base model became resident, in Unix seconds.
+    pub started_at: i64,
+    /// Private: a generation needs a [`Permit`].
+    engine: Engine,
+    checks: Semaphore,
+}
+
+/// What a `model` field stands for.
+#[derive(Debug)]
+pub struct ResolvedModel {
+    /// What the answer names: `name@7`, or the base model's id.
+    pub echo: String,
+    /// The adapter's digest, for the `x-tenora-adapter-digest` header.
+    pub digest: Option<String>,
+    /// The adapter's files; `None` = the base model itself.
+    pub adapter: Option<AdapterFiles>,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(store: AdapterStore, engine: Engine) -> Self {
+        Self {
+            store,
+            admission: Admission::open(),
+            started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
+            engine,
+            checks: Semaphore::new(CONCURRENT_CHECKS),
+        }
+    }
+
+    /// The resident base model.
+    pub fn base(&self) -> &BaseInfo {
+        self.engine.base()
+    }
+
+    /// Whether an adapter version was made for the resident base model.
+    pub fn fits_base(&self, version: &Version) -> bool {
+        version.base_fingerprint == self.base().fingerprint
+    }
+
+    /// The caller's `model` → the base model, or one pinned version of one of the caller's own adapters.
+    pub async fn resolve_model<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
+        self.resolve(caller, model).instrument(info_span!("resolve")).await
+    }
+
+    async fn resolve<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
+        if model == self.base().id {
+            return Ok(ResolvedModel { echo: self.base().id.clone(), digest: None, adapter: None });
+        }
+        let version = self.resolve_version(caller, model).await?;
+        if !self.fits_base(&version) {
+            return Err(ApiError::BaseMismatch { model: pinned(&version), base: self.base().id.clone() });
+        }
+        let files = self.store.tenant(caller.tenant().id).local_files(&version).await?;
+        Ok(ResolvedModel {
+            echo: pinned(&version),
+            digest: Some(version.digest.to_string()),
+            adapter: Some(AdapterFiles {
+                digest: *version.digest.as_bytes(),
+                config: files.config_path().to_owned(),
+                weights: files.weights_path().to_owned(),
+                pin: Arc::new(files),
+            }),
+        })
+    }
+
+    /// One of the caller's own versions; whatever else a name may be, it is an unknown model.
+    pub async fn resolve_version<S>(&self, caller: &Caller<S>, model: &str) -> Result<Version, ApiError> {
+        let unknown = || ApiError::model_not_found(model);
+        let reference = ModelRef::parse(model).map_err(|_| unknown())?;
+        match self.store.tenant(caller.tenant().id).resolve(&reference).await {
+            Err(StoreError::AdapterNotFound) => Err(unknown()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Submits a generation that was let through. Its KV blocks belong to the tenant that was admitted, whatever the
+    /// request says.
+    pub async fn generate(
+        &self,
+        permit: Permit,
+        mut request: GenerateRequest,
+    ) -> Result<AdmittedStream, ApiError> {
+        request.domain = permit.cache_domain();
+        let tokens = self.engine.generate(request).instrument(info_span!("generate")).await?;
+        Ok(AdmittedStream::new(permit, tokens))
+    }
+
+    /// Staged files → a version that is routable, or the reason why not.
+    pub async fn add_version(
+        &self,
+        tenant: &TenantStore,
+        name: &AdapterName,
+        staged: Staged,
+        actor: &Actor,
+    ) -> Result<Version, ApiError> {
+        let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
+        let report =
+            self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;
+        let checked = Checked {
+            report: serde_json::to_value(report).map_err(ApiError::internal)?,
+            base_fingerprint: self.base().fingerprint.clone(),
+        };
+        Ok(tenant.commit(name, staged, checked, actor).instrument(info_span!("commit")).await?)
+    }
+
+    async fn check(&self, config: Vec<u8>, weights: PathBuf) -> Result<AdapterReport, ApiError> {
+        let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
+        let engine = self.engine.clone();
+        let checked = tokio::task::spawn_blocking(move || engine.check_adapter(&config, &weights));
+        Ok(checked.await.map_err(ApiError::internal)??)
+    }
+
+    /// Stops the engine; what it still runs ends with an error.
+    pub fn shutdown(&self) {
+        self.engine.shutdown();
+    }
+}
+
+/// What a client sends, and an answer names, for exactly this version: `name@7`.
+pub fn pinned(version: &Version) -> String {
+    format!("{}@{}", version.adapter, version.number)
+}

@@ -1,0 +1,115 @@
+//! From settings to a running server: listen → secrets → store → base model → app → serve.
+
+use std::{io::Write, path::PathBuf};
+
+use actix_web::web::Data;
+use anyhow::Context;
+use secrecy::{ExposeSecret, SecretString};
+use tenora_adapter_store::{AdapterStore, DatabaseUrl, StoreConfig};
+use tenora_engine::{Engine, EngineConfig};
+
+use crate::{
+    app::App,
+    auth::Authenticator,
+    config::{Config, EngineSettings, Mode},
+    demo, hub, progress, secrets, server, telemetry,
+};
+
+/// Serves until the process is asked to stop.
+pub async fn serve(mode: Mode) -> anyhow::Result<()> {
+    let config = Config::from_env(&mode)?;
+    telemetry::init(&config.server.log)?;
+    config.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
+    let listener = server::bind(config.server.listen)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let data_dir = config.server.data_dir.clone();
+    secrets::private_dir(&data_dir)?;
+    let admin_key_made = config.server.admin_key.is_none();
+    let admin_key = secrets::given_or_kept(config.server.admin_key.clone(), &data_dir.join("admin-key"))?;
+    let pepper = secrets::given_or_kept(config.server.pepper.clone(), &data_dir.join("pepper"))?;
+    let store =
+        AdapterStore::open(store_config(&config, pepper)).await.context("cannot open the adapter store")?;
+    let model = hub::folder(&config.engine, &data_dir).await?;
+    let engine = start_engine(engine_config(&config.engine, model)).await?;
+    let authenticator = Data::new(Authenticator::new(store.clone(), admin_key.clone()));
+    let app = Data::new(App::new(store, engine));
+    let welcome = match &mode {
+        Mode::Demo(dir) => {
+            demo::seed(&app, dir, &data_dir, &demo::Server { url, admin_key }).await?.to_string()
+        }
+        Mode::Serve | Mode::Migrate => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
+    };
+    std::io::stdout().write_all(welcome.as_bytes())?;
+    let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
+    app.shutdown();
+    served
+}
+
+/// Brings the configured Postgres to the newest schema.
+pub async fn migrate() -> anyhow::Result<()> {
+    let config = Config::from_env(&Mode::Migrate)?;
+    telemetry::init(&config.server.log)?;
+    secrets::private_dir(&config.server.data_dir)?;
+    AdapterStore::migrate(&database(&config)).await.context("cannot migrate the database")?;
+    std::io::stdout().write_all(b"The database is up to date.\n")?;
+    Ok(())
+}
+
+async fn start_engine(config: EngineConfig) -> anyhow::Result<Engine> {
+    let bar = progress::bytes("Loading the base model");
+    let loading = bar.clone();
+    let started = tokio::task::spawn_blocking(move || {
+        Engine::start(config, &move |progress| {
+            loading.set_length(progress.total);
+            loading.set_position(progress.done);
+        })
+    });
+    let engine = started.await?.context("cannot start the engine")?;
+    bar.finish_and_clear();
+    let base = engine.base();
+    tracing::info!(model = base.id, parameters = base.parameters, "The base model is resident");
+    Ok(engine)
+}
+
+fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
+    EngineConfig {
+        device: settings.device,
+        kv_bytes: settings.kv_cache_bytes,
+        adapter_bytes: settings.adapter_memory_bytes,
+        max_rank: settings.max_rank,
+        context_length: settings.context_length,
+        max_batch_rows: settings.max_batch_rows,
+        queue_limit: settings.queue_limit,
+        ..EngineConfig::new(model)
+    }
+}
+
+fn store_config(config: &Config, pepper: SecretString) -> StoreConfig {
+    let data_dir = &config.server.data_dir;
+    StoreConfig {
+        database: database(config),
+        blobs_dir: data_dir.join("blobs"),
+        cache_dir: data_dir.join("cache"),
+        cache_bytes: config.store.adapter_cache_bytes,
+        staging_dir: data_dir.join("staging"),
+        max_adapter_bytes: config.store.max_adapter_bytes,
+        redis_url: config.store.redis_url.clone(),
+        redis_prefix: config.store.redis_prefix.clone(),
+        pepper,
+    }
+}
+
+fn database(config: &Config) -> DatabaseUrl {
+    match &config.store.database_url {
+        Some(url) => DatabaseUrl::Postgres(url.clone()),
+        None => DatabaseUrl::Sqlite(config.server.data_dir.join("tenora.db")),
+    }
+}
+
+fn welcome(app: &App, url: &str, made: Option<&SecretString>) -> String {
+    let admin = match made {
+        Some(key) => format!("\n  admin key  {} (kept in the data directory)", key.expose_secret()),
+        None => String::new(),
+    };
+    format!("\nTenora serves {} at {url}{admin}\n\n", app.base().id)
+}

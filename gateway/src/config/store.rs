@@ -1,0 +1,55 @@
+//! Where rows, blobs and cached resolutions are.
+
+use secrecy::SecretString;
+
+use super::{
+    parse,
+    reader::{Reader, Variable},
+};
+
+pub(super) const DATABASE_URL: Variable = Variable::new("TENORA_DATABASE_URL", None);
+pub(super) const REDIS_URL: Variable = Variable::new("TENORA_REDIS_URL", None);
+const REDIS_PREFIX: Variable = Variable::new("TENORA_REDIS_PREFIX", Some("tenora:"));
+const ADAPTER_CACHE_BYTES: Variable = Variable::new("TENORA_ADAPTER_CACHE_BYTES", Some("10GiB"));
+const MAX_ADAPTER_BYTES: Variable = Variable::new("TENORA_MAX_ADAPTER_BYTES", Some("1GiB"));
+
+pub(super) const VARIABLES: &[&Variable] =
+    &[&DATABASE_URL, &REDIS_URL, &REDIS_PREFIX, &ADAPTER_CACHE_BYTES, &MAX_ADAPTER_BYTES];
+
+/// Where rows, blobs and cached resolutions are.
+#[derive(Debug)]
+pub struct StoreSettings {
+    /// Postgres; `None` = SQLite in the data folder.
+    pub database_url: Option<SecretString>,
+    /// Redis; `None` = resolutions are cached in the process.
+    pub redis_url: Option<SecretString>,
+    /// What every key in Redis begins with.
+    pub redis_prefix: String,
+    /// Local disk for verified adapter files.
+    pub adapter_cache_bytes: u64,
+    /// Largest adapter that is accepted.
+    pub max_adapter_bytes: u64,
+}
+
+impl StoreSettings {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        Self {
+            database_url: url(reader, &DATABASE_URL, &["postgres://", "postgresql://"]),
+            redis_url: url(reader, &REDIS_URL, &["redis://", "rediss://", "redis+unix://", "unix://"]),
+            redis_prefix: reader.text(&REDIS_PREFIX).unwrap_or("tenora:").to_owned(),
+            adapter_cache_bytes: reader.value(&ADAPTER_CACHE_BYTES, 10 << 30, parse::bytes),
+            max_adapter_bytes: reader.value(&MAX_ADAPTER_BYTES, 1 << 30, parse::bytes),
+        }
+    }
+}
+
+/// A URL may hold a password: a mistake repeats only what was expected.
+fn url(reader: &mut Reader, variable: &Variable, schemes: &[&str]) -> Option<SecretString> {
+    let secret = reader.secret(variable);
+    let right =
+        reader.text(variable).is_none_or(|text| schemes.iter().any(|scheme| text.starts_with(scheme)));
+    if !right {
+        reader.mistake(variable, &format!("must begin with {}", schemes.join(" or ")));
+    }
+    secret
+}

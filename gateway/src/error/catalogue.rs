@@ -1,0 +1,121 @@
+//! The table: failure → status, type, code, parameter, retry advice.
+
+use actix_web::http::StatusCode;
+
+use super::ApiError;
+
+/// One row of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The envelope's `type`.
+    pub kind: Kind,
+    /// The envelope's `code`: stable, for programs.
+    pub code: &'static str,
+    /// Whether trying again can help.
+    pub retry: Retry,
+}
+
+/// Who is at fault, in OpenAI's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The request.
+    InvalidRequest,
+    /// The server.
+    Server,
+}
+
+impl Kind {
+    /// The envelope's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request_error",
+            Self::Server => "server_error",
+        }
+    }
+}
+
+/// What the SDKs are told about trying again; left alone they retry 408, 409, 429 and all of 5xx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// The status says enough.
+    ClientDecides,
+    /// The same request will fail again.
+    Never,
+    /// It is worth waiting this long.
+    After {
+        /// For `Retry-After`.
+        seconds: u32,
+    },
+}
+
+const fn refused(status: StatusCode, code: &'static str) -> Entry {
+    Entry { status, kind: Kind::InvalidRequest, code, retry: Retry::ClientDecides }
+}
+
+const fn refused_for_good(status: StatusCode, code: &'static str) -> Entry {
+    Entry { status, kind: Kind::InvalidRequest, code, retry: Retry::Never }
+}
+
+const fn later(code: &'static str, seconds: u32) -> Entry {
+    Entry {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        kind: Kind::Server,
+        code,
+        retry: Retry::After { seconds },
+    }
+}
+
+impl ApiError {
+    /// This failure's row.
+    pub fn entry(&self) -> Entry {
+        use StatusCode as S;
+        match self {
+            Self::MissingKey => refused(S::UNAUTHORIZED, "invalid_api_key"),
+            Self::MalformedKey(_) => refused(S::UNAUTHORIZED, "invalid_api_key"),
+            Self::WrongKey => refused(S::UNAUTHORIZED, "invalid_api_key"),
+            Self::InsufficientScope { .. } => refused(S::FORBIDDEN, "insufficient_scope"),
+            Self::InvalidJson { .. } => refused(S::BAD_REQUEST, "invalid_json"),
+            Self::InvalidValue { .. } => refused(S::BAD_REQUEST, "invalid_value"),
+            Self::UnsupportedMediaType { .. } => refused(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+            Self::InvalidMultipart { .. } => refused(S::BAD_REQUEST, "invalid_multipart"),
+            Self::TooLarge { .. } => refused(S::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::HeadersTooLarge { .. } => refused(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"),
+            Self::BodyTimeout { .. } => refused_for_good(S::REQUEST_TIMEOUT, "body_timeout"),
+            Self::RouteNotFound { .. } => refused(S::NOT_FOUND, "route_not_found"),
+            Self::MethodNotAllowed { .. } => refused(S::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::ModelNotFound { .. } => refused(S::NOT_FOUND, "model_not_found"),
+            Self::BaseMismatch { .. } => refused_for_good(S::CONFLICT, "adapter_base_mismatch"),
+            Self::AdapterRejected(rejection) => refused(S::BAD_REQUEST, rejection.code),
+            Self::ContextLengthExceeded { .. } => refused(S::BAD_REQUEST, "context_length_exceeded"),
+            Self::NoChatTemplate => refused(S::BAD_REQUEST, "no_chat_template"),
+            Self::ChatTemplate(_) => refused(S::BAD_REQUEST, "chat_template_refused"),
+            Self::TenantNotFound { .. } => refused(S::NOT_FOUND, "tenant_not_found"),
+            Self::TenantExists { .. } => refused_for_good(S::CONFLICT, "tenant_exists"),
+            Self::KeyNotFound => refused(S::NOT_FOUND, "key_not_found"),
+            Self::QueueFull => later("queue_full", 1),
+            Self::ShuttingDown => later("shutting_down", 2),
+            Self::StorageUnavailable(_) => later("storage_unavailable", 2),
+            Self::Internal(_) => Entry {
+                status: S::INTERNAL_SERVER_ERROR,
+                kind: Kind::Server,
+                code: "internal_error",
+                retry: Retry::ClientDecides,
+            },
+        }
+    }
+
+    /// The field at fault, when there is one.
+    pub fn param(&self) -> Option<String> {
+        match self {
+            Self::InvalidValue { param, .. } => Some(param.to_string()),
+            Self::TooLarge { param, .. } => param.map(str::to_owned),
+            Self::AdapterRejected(rejection) => rejection.param.clone(),
+            Self::ModelNotFound { .. } | Self::BaseMismatch { .. } => Some("model".into()),
+            Self::ChatTemplate(_) => Some("messages".into()),
+            Self::TenantExists { .. } => Some("slug".into()),
+            _ => None,
+        }
+    }
+}

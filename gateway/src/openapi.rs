@@ -1,0 +1,54 @@
+//! The API document, made from the handlers and the wire shapes.
+
+use actix_web::HttpResponse;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+
+use crate::{
+    api::{adapters, chat, completions, health, keys, models, tenants},
+    error::ApiResult,
+    guard::Unproven,
+};
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Tenora",
+        description = "Many tenants' LoRA adapters on one resident base model, behind the OpenAI API.",
+    ),
+    paths(
+        chat::create, completions::create,
+        models::list, models::show,
+        adapters::create, adapters::list, adapters::show, adapters::delete,
+        tenants::create, tenants::list,
+        keys::create, keys::list, keys::revoke,
+        health::about, health::alive, health::ready, document,
+    ),
+    modifiers(&Credentials),
+)]
+pub struct Document;
+
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = |words: &str| {
+            SecurityScheme::Http(
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(words)).build(),
+            )
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("api_key", bearer("A tenant's API key."));
+        components
+            .add_security_scheme("admin_key", bearer("The operator's key: another class of credentials."));
+    }
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, description = "This document.")))]
+pub async fn document(_: Unproven) -> ApiResult {
+    Ok(HttpResponse::Ok().json(Document::openapi()))
+}

@@ -1,0 +1,108 @@
+//! Every route on one screen, each with who may use it. What is not here does not exist.
+
+use actix_web::{
+    HttpRequest, Route as Service,
+    http::Method,
+    web::{self, ServiceConfig},
+};
+
+use crate::{
+    api::{adapters, chat, completions, health, keys, models, tenants},
+    body,
+    error::{ApiError, ApiResult},
+    guard::{Access, Anyone, GuardedBy, Operator, Permission, guarded},
+    openapi,
+    scope::{AdaptersRead, AdaptersWrite, Chat, ModelsRead},
+};
+
+/// One route: how it is asked, who may ask, what answers.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with its parameters in braces.
+    pub path: &'static str,
+    /// Who may use it.
+    pub access: Access,
+    service: Service,
+}
+
+/// The table: both what is mounted and what tests walk over.
+pub fn routes() -> Vec<Route> {
+    vec![
+        post("/v1/chat/completions", Chat, chat::create),
+        post("/v1/completions", Chat, completions::create),
+        get("/v1/models", ModelsRead, models::list),
+        get("/v1/models/{model}", ModelsRead, models::show),
+        post("/v1/adapters", AdaptersWrite, adapters::create),
+        get("/v1/adapters", AdaptersRead, adapters::list),
+        get("/v1/adapters/{name}", AdaptersRead, adapters::show),
+        delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
+        post("/admin/v1/tenants", Operator, tenants::create),
+        get("/admin/v1/tenants", Operator, tenants::list),
+        post("/admin/v1/tenants/{slug}/keys", Operator, keys::create),
+        get("/admin/v1/tenants/{slug}/keys", Operator, keys::list),
+        delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke),
+        get("/", Anyone, health::about),
+        get("/healthz", Anyone, health::alive),
+        get("/readyz", Anyone, health::ready),
+        get("/openapi.json", Anyone, openapi::document),
+    ]
+}
+
+/// Mounts the table; another method is answered 405, another path 404.
+pub fn mount(config: &mut ServiceConfig) {
+    let mut routes = routes();
+    while let Some(path) = routes.first().map(|route| route.path) {
+        let here = routes.extract_if(.., |route| route.path == path).collect::<Vec<_>>();
+        let allow = here.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+        let resource =
+            here.into_iter().fold(web::resource(path), |resource, route| resource.route(route.service));
+        config.service(
+            resource.default_service(web::to(move |request| method_not_allowed(request, allow.clone()))),
+        );
+    }
+    config.app_data(body::query_config()).app_data(body::path_config());
+    config.default_service(web::to(not_found));
+}
+
+fn get<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    route(Method::GET, path, permission, handler)
+}
+
+fn post<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    route(Method::POST, path, permission, handler)
+}
+
+fn delete<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    route(Method::DELETE, path, permission, handler)
+}
+
+fn route<P: Permission, H, Args>(method: Method, path: &'static str, _permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    let service = guarded::<P, H, Args>(handler).method(method.clone());
+    Route { method, path, access: P::access(), service }
+}
+
+async fn method_not_allowed(request: HttpRequest, allow: String) -> ApiResult {
+    let (path, method) = (ApiError::echo(request.path()), ApiError::echo(request.method().as_str()));
+    Err(ApiError::MethodNotAllowed { path, method, allow })
+}
+
+async fn not_found(request: HttpRequest) -> ApiResult {
+    Err(ApiError::RouteNotFound { path: ApiError::echo(request.path()) })
+}

@@ -1,0 +1,32 @@
+//! What a tenant's key must be allowed to do, as types: a handler's first argument says what it needs.
+
+use tenora_adapter_store::Scope as Grant;
+
+/// A scope as a type.
+pub trait Scope: 'static {
+    /// The grant that a key must hold.
+    const GRANT: Grant;
+}
+
+macro_rules! scopes {
+    ($($(#[$words:meta])* $marker:ident => $grant:ident,)+) => {$(
+        $(#[$words])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $marker;
+
+        impl Scope for $marker {
+            const GRANT: Grant = Grant::$grant;
+        }
+    )+};
+}
+
+scopes! {
+    /// Generate.
+    Chat => Chat,
+    /// List models.
+    ModelsRead => ModelsRead,
+    /// List and show adapters.
+    AdaptersRead => AdaptersRead,
+    /// Upload and delete adapters.
+    AdaptersWrite => AdaptersWrite,
+}

@@ -1,0 +1,10 @@
+//! The JSON we speak: shapes only, as clients see them. Knows no store and no engine.
+
+pub mod adapters;
+pub mod chat;
+pub mod completions;
+pub mod error;
+pub mod health;
+pub mod list;
+pub mod models;
+pub mod tenants;

@@ -1,0 +1,47 @@
+//! What probes read.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The process lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    pub status: State,
+}
+
+/// Whether the process can serve.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// The sum of the checks.
+    pub status: State,
+    /// The parts.
+    pub checks: Checks,
+}
+
+/// The parts that a request needs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Checks {
+    /// The base model.
+    pub model: State,
+    /// Where the rows are.
+    pub database: State,
+    /// Where resolutions are cached; `unused` when they are cached in the process.
+    pub redis: State,
+}
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Works.
+    Ok,
+    /// Serves, with something missing.
+    Degraded,
+    /// Cannot be reached.
+    Unreachable,
+    /// Not configured.
+    Unused,
+    /// Finishes what it has begun and takes nothing new.
+    Stopping,
+}
