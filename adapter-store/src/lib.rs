@@ -1,1 +1,47 @@
-//! adapter-store
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+// In reading order: a module knows only those below it.
+mod store;
+
+mod operator;
+mod tenant_store;
+
+mod parts;
+
+mod local_cache;
+mod resolve_cache;
+mod staging;
+
+mod rows;
+
+mod blobs;
+mod database;
+mod fingerprint;
+mod scratch;
+
+mod adapter;
+mod api_key;
+mod config;
+mod scope;
+mod tenant;
+
+mod ids;
+
+mod error;
+
+pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
+pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey};
+pub use config::{DatabaseUrl, StoreConfig};
+pub use error::{ParseError, StoreError};
+pub use ids::{
+    AdapterName, Digest, DisplayName, KeyId, ModelRef, Selector, TenantId, TenantSlug, VersionNumber,
+};
+pub use local_cache::LocalAdapter;
+pub use operator::OperatorStore;
+pub use resolve_cache::CacheStats;
+pub use scope::{Scope, ScopeSet};
+pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
+pub use store::{AdapterStore, Health, Status};
+pub use tenant::{Actor, ActorKind, Page, Paging, Tenant};
+pub use tenant_store::TenantStore;

@@ -1,0 +1,178 @@
+//! The pool: SQLite or Postgres behind one pair of types, every wait bounded. Knows no table.
+
+use std::future::Future;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
+
+use crate::config::DatabaseUrl;
+use crate::error::StoreError;
+
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+
+const MAX_CONNECTIONS: u32 = 16;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longer than SQLite's wait for another writer, so that the wait ends with SQLite's own error.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(6);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One thing in SQLite's form or in Postgres's.
+pub(crate) enum Either<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+/// The open pool.
+pub(crate) type Database = Either<SqlitePool, PgPool>;
+
+/// An open transaction; dropping it rolls back.
+pub(crate) type Transaction =
+    Either<sqlx::Transaction<'static, Sqlite>, sqlx::Transaction<'static, Postgres>>;
+
+/// Runs one statement, written once, in either form and in bounded time.
+macro_rules! on {
+    ($either:expr, $executor:ident => $statement:expr) => {
+        match $either {
+            $crate::database::Either::Sqlite($executor) => $crate::database::bounded($statement).await,
+            $crate::database::Either::Postgres($executor) => $crate::database::bounded($statement).await,
+        }
+    };
+}
+pub(crate) use on;
+
+/// Runs one query that changes rows, and counts them.
+macro_rules! execute {
+    ($transaction:expr, $query:expr) => {
+        $crate::database::on!($transaction, transaction => async {
+            $query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+        })
+    };
+}
+pub(crate) use execute;
+
+/// Waits for a statement, but not for ever: a database that hangs is one that is gone.
+pub(crate) async fn bounded<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(STATEMENT_TIMEOUT, statement).await {
+        Ok(result) => result.map_err(meaning),
+        Err(elapsed) => Err(StoreError::unavailable("the database", elapsed)),
+    }
+}
+
+impl Database {
+    /// Opens the pool. SQLite is brought up to date; Postgres must be already.
+    pub(crate) async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let pool = sqlite_pool(path).await?;
+                SQLITE.run(&pool).await.map_err(migration_meaning)?;
+                Ok(Self::Sqlite(pool))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let pool = postgres_pool(url.expose_secret()).await?;
+                expect_migrated(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    /// Brings the schema up to date; safe when several processes do so at once.
+    pub(crate) async fn migrate(url: &DatabaseUrl) -> Result<(), StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(_) => Self::open(url).await.map(drop),
+            DatabaseUrl::Postgres(url) => {
+                let pool = postgres_pool(url.expose_secret()).await?;
+                let migrated = POSTGRES.run(&pool).await.map_err(migration_meaning);
+                pool.close().await;
+                migrated
+            }
+        }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            // Taking the write lock at the start means never having to give up half-way because another writer was faster.
+            Self::Sqlite(pool) => Either::Sqlite(bounded(pool.begin_with("BEGIN IMMEDIATE")).await?),
+            Self::Postgres(pool) => Either::Postgres(bounded(pool.begin()).await?),
+        })
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        on!(self, pool => async { sqlx::query("SELECT 1").execute(pool).await.map(drop) })
+    }
+}
+
+impl Transaction {
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        on!(self, transaction => transaction.commit())
+    }
+}
+
+async fn sqlite_pool(path: &Path) -> Result<SqlitePool, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    pool.connect_with(options).await.map_err(meaning)
+}
+
+async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| StoreError::Setup(format!("the Postgres URL cannot be read: {error}")))?
+        .application_name("tenora");
+    let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    pool.connect_with(options).await.map_err(meaning)
+}
+
+/// A schema newer than this program is fine (migrations only add, see `migrations/README.md`); an older one is not.
+async fn expect_migrated(pool: &PgPool) -> Result<(), StoreError> {
+    let rows =
+        sqlx::query_as::<_, (i64, Vec<u8>)>("SELECT version, checksum FROM _sqlx_migrations WHERE success");
+    let applied = match tokio::time::timeout(STATEMENT_TIMEOUT, rows.fetch_all(pool)).await {
+        Ok(Err(sqlx::Error::Database(error))) if error.code().as_deref() == Some("42P01") => Vec::new(),
+        Ok(result) => result.map_err(meaning)?,
+        Err(elapsed) => return Err(StoreError::unavailable("the database", elapsed)),
+    };
+    let is_applied =
+        |version: i64, checksum: &[u8]| applied.iter().any(|row| row.0 == version && row.1 == checksum);
+    let complete = POSTGRES.iter().all(|migration| is_applied(migration.version, &migration.checksum));
+    if complete { Ok(()) } else { Err(StoreError::NotMigrated) }
+}
+
+/// Tells a database that cannot answer now from one that answers that we are wrong.
+fn meaning(error: sqlx::Error) -> StoreError {
+    use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+    let unavailable = match &error {
+        Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed => true,
+        Database(database) => database.code().is_some_and(|code| is_passing(&code)),
+        _ => false,
+    };
+    if unavailable { StoreError::unavailable("the database", error) } else { StoreError::internal(error) }
+}
+
+fn is_passing(code: &str) -> bool {
+    // Postgres SQLSTATE classes: 08 connection, 53 resources, 57P server shutting down or starting, 40 and 55P03 lost a lock.
+    let postgres = code.len() == 5
+        && (["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "55P03");
+    // SQLite primary result codes (the low byte): BUSY, LOCKED, IOERR, FULL, CANTOPEN.
+    let sqlite = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14));
+    postgres || (code.len() < 5 && sqlite)
+}
+
+fn migration_meaning(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::Execute(error) => meaning(error),
+        error => StoreError::Setup(format!("the database cannot be migrated: {error}")),
+    }
+}

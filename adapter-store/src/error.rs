@@ -1,0 +1,107 @@
+//! Everything that can go wrong in the store, by meaning. Knows no HTTP: the gateway's catalogue gives status and code.
+
+use std::error::Error as StdError;
+
+use thiserror::Error;
+
+use crate::ids::{Digest, TenantSlug};
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What the store could not do, and why.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Unknown, deleted, or another tenant's: the three are never told apart.
+    #[error("no such adapter or version")]
+    AdapterNotFound,
+    /// No tenant has this slug or id.
+    #[error("no such tenant")]
+    TenantNotFound,
+    /// The tenant has no key with this id.
+    #[error("no such key")]
+    KeyNotFound,
+    /// Another tenant has this slug.
+    #[error("the slug \"{0}\" is taken; choose another")]
+    SlugTaken(TenantSlug),
+    /// `adapter_config.json` is not one JSON object. Safe for the client.
+    #[error("adapter_config.json: {0}")]
+    InvalidConfig(String),
+    /// An upload ended without one of its two files. Safe for the client.
+    #[error("{0} is missing; an adapter is adapter_config.json and adapter_model.safetensors")]
+    MissingFile(&'static str),
+    /// A file of an upload is larger than the store takes. Safe for the client.
+    #[error("{file} is larger than {limit} bytes")]
+    TooLarge {
+        /// The file, by its PEFT name.
+        file: &'static str,
+        /// The most bytes it may have.
+        limit: u64,
+    },
+    /// A dependency did not answer in bounded time: come back later. Never means "unknown".
+    #[error("{what} is unavailable")]
+    Unavailable {
+        /// Which dependency: the database, the blob store or the disk.
+        what: &'static str,
+        /// For the log.
+        #[source]
+        cause: Cause,
+    },
+    /// Adapters in use pin too much of the local cache: come back later.
+    #[error(
+        "the local adapter cache ({budget} bytes) has no room: it is full of adapters in use, or smaller than this one"
+    )]
+    CacheFull {
+        /// The cache's budget in bytes.
+        budget: u64,
+    },
+    /// The Postgres schema is older than this program.
+    #[error("the database schema is not up to date; run `tenora migrate` and start again")]
+    NotMigrated,
+    /// Stored bytes are missing or are not what their digest says.
+    #[error("the stored bytes of {digest} are missing or damaged; push the adapter again")]
+    Corrupt {
+        /// The digest that the bytes should have.
+        digest: Digest,
+    },
+    /// The store cannot be opened with these settings; for the operator.
+    #[error("{0}")]
+    Setup(String),
+    /// A fault of ours; for the log, not for a client.
+    #[error("store fault")]
+    Internal(#[source] Cause),
+}
+
+impl StoreError {
+    pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    pub(crate) fn unavailable(what: &'static str, cause: impl Into<Cause>) -> Self {
+        Self::Unavailable { what, cause: cause.into() }
+    }
+
+    /// A failure to read or write local files: a full disk passes, anything else is a fault.
+    pub(crate) fn disk(cause: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match cause.kind() {
+            StorageFull | QuotaExceeded => Self::unavailable("disk space", cause),
+            _ => Self::internal(cause),
+        }
+    }
+}
+
+/// A text that is not a name, id, digest or scope. Safe for the client.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("invalid {what}: {problem}")]
+pub struct ParseError {
+    /// What was expected, such as `adapter name`.
+    pub what: &'static str,
+    /// What is wrong and what is allowed.
+    pub problem: String,
+}
+
+impl ParseError {
+    pub(crate) fn new(what: &'static str, problem: impl Into<String>) -> Self {
+        Self { what, problem: problem.into() }
+    }
+}

@@ -1,0 +1,38 @@
+//! Names, ids and digests: parsed once, with private fields, so that a value of the type is a valid one.
+
+mod digest;
+mod key_id;
+mod model_ref;
+mod names;
+
+pub use digest::Digest;
+pub use key_id::KeyId;
+pub use model_ref::{ModelRef, Selector, VersionNumber};
+pub use names::{AdapterName, DisplayName, TenantId, TenantSlug};
+
+/// What every id written as text has in common: `Display`, `FromStr`, and serde as that text.
+macro_rules! text_form {
+    ($type:ty) => {
+        impl std::str::FromStr for $type {
+            type Err = crate::error::ParseError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+use text_form;

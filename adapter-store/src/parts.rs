@@ -1,0 +1,21 @@
+//! What the store is made of, as its layers share it.
+
+use std::sync::Arc;
+
+use crate::api_key::Pepper;
+use crate::blobs::Blobs;
+use crate::database::Database;
+use crate::local_cache::LocalCache;
+use crate::resolve_cache::ResolveCache;
+use crate::scratch::ProcessDir;
+
+/// The parts of an open store.
+pub(crate) struct Parts {
+    pub(crate) database: Database,
+    pub(crate) blobs: Blobs,
+    pub(crate) local: LocalCache,
+    pub(crate) resolved: ResolveCache,
+    pub(crate) staging: Arc<ProcessDir>,
+    pub(crate) max_adapter_bytes: u64,
+    pub(crate) keys: Pepper,
+}

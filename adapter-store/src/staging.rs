@@ -1,0 +1,158 @@
+//! An upload on its way in: streamed to disk, measured and hashed as it comes. Dropping it at any point removes it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
+
+use crate::blobs::File;
+use crate::error::StoreError;
+use crate::fingerprint::{Hasher, canonical};
+use crate::ids::Digest;
+use crate::scratch::{ProcessDir, Scratch};
+
+/// The most bytes that an `adapter_config.json` may have.
+pub const MAX_CONFIG_BYTES: u64 = 64 << 10;
+
+const WRITE_BUFFER_BYTES: usize = 1 << 20;
+
+/// An upload that is being received. The two files may come in either order, in chunks of any size.
+pub struct Staging {
+    dir: Scratch,
+    process: Arc<ProcessDir>,
+    max_weights_bytes: u64,
+    config: Vec<u8>,
+    weights: Option<Weights>,
+}
+
+struct Weights {
+    file: BufWriter<tokio::fs::File>,
+    bytes: u64,
+    /// Present when the config was complete before the weights began; otherwise they are read once more.
+    hasher: Option<Hasher>,
+}
+
+impl Staging {
+    pub(crate) fn begin(process: Arc<ProcessDir>, max_weights_bytes: u64) -> Result<Self, StoreError> {
+        let dir = Scratch::within(process.path())?;
+        Ok(Self { dir, process, max_weights_bytes, config: Vec::new(), weights: None })
+    }
+
+    /// Takes the next chunk of `adapter_config.json`, [`MAX_CONFIG_BYTES`] in all.
+    pub fn write_config(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        if (self.config.len() + chunk.len()) as u64 > MAX_CONFIG_BYTES {
+            return Err(StoreError::TooLarge { file: File::Config.name(), limit: MAX_CONFIG_BYTES });
+        }
+        self.config.extend_from_slice(chunk);
+        if let Some(weights) = &mut self.weights {
+            weights.hasher = None;
+        }
+        Ok(())
+    }
+
+    /// Takes the next chunk of `adapter_model.safetensors`, hashes it and writes it to disk.
+    pub async fn write_weights(&mut self, chunk: Bytes) -> Result<(), StoreError> {
+        let limit = self.max_weights_bytes;
+        let weights = self.weights().await?;
+        weights.bytes = weights.bytes.saturating_add(chunk.len() as u64);
+        if weights.bytes > limit {
+            return Err(StoreError::TooLarge { file: File::Weights.name(), limit });
+        }
+        if let Some(hasher) = &mut weights.hasher {
+            hasher.update(&chunk);
+        }
+        weights.file.write_all(&chunk).await.map_err(StoreError::disk)
+    }
+
+    /// Ends the upload: both files are there, safe on disk, and have a digest.
+    pub async fn finish(self) -> Result<Staged, StoreError> {
+        if self.config.is_empty() {
+            return Err(StoreError::MissingFile(File::Config.name()));
+        }
+        let canonical_config = canonical(&self.config)?;
+        let mut weights = self.weights.ok_or(StoreError::MissingFile(File::Weights.name()))?;
+        weights.file.flush().await.map_err(StoreError::disk)?;
+        weights.file.get_ref().sync_all().await.map_err(StoreError::disk)?;
+
+        let config_path = self.dir.path().join(File::Config.name());
+        let weights_path = self.dir.path().join(File::Weights.name());
+        tokio::fs::write(&config_path, &self.config).await.map_err(StoreError::disk)?;
+        let digest = match weights.hasher {
+            Some(hasher) => hasher.finish(),
+            None => hash_file(Hasher::new(&canonical_config), &weights_path).await?,
+        };
+        let bytes = weights.bytes + canonical_config.len() as u64;
+        Ok(Staged {
+            config_path,
+            weights_path,
+            canonical_config,
+            digest,
+            bytes,
+            _dir: self.dir,
+            _process: self.process,
+        })
+    }
+
+    async fn weights(&mut self) -> Result<&mut Weights, StoreError> {
+        if self.weights.is_none() {
+            let path = self.dir.path().join(File::Weights.name());
+            let file = tokio::fs::File::create_new(path).await.map_err(StoreError::disk)?;
+            let file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
+            // A config that is no config yet (or will never be) is judged at the end, once.
+            let hasher = canonical(&self.config).ok().map(|config| Hasher::new(&config));
+            self.weights = Some(Weights { file, bytes: 0, hasher });
+        }
+        self.weights.as_mut().ok_or_else(|| StoreError::internal("the weights were just begun"))
+    }
+}
+
+/// Hashes a file of weights in pieces, off the async threads' budget but not off their pool of memory.
+pub(crate) async fn hash_file(mut hasher: Hasher, path: &Path) -> Result<Digest, StoreError> {
+    let mut file = tokio::fs::File::open(path).await.map_err(StoreError::disk)?;
+    let mut buffer = vec![0; WRITE_BUFFER_BYTES];
+    loop {
+        match file.read(&mut buffer).await.map_err(StoreError::disk)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&buffer[..read]),
+        }
+    }
+}
+
+/// A whole upload, waiting for its check. Its files live as long as the value.
+#[derive(Debug)]
+pub struct Staged {
+    config_path: PathBuf,
+    weights_path: PathBuf,
+    canonical_config: Vec<u8>,
+    digest: Digest,
+    bytes: u64,
+    _dir: Scratch,
+    _process: Arc<ProcessDir>,
+}
+
+impl Staged {
+    /// The `adapter_config.json`, byte for byte as it came.
+    pub fn config_path(&self) -> &Path {
+        &self.config_path
+    }
+
+    /// The `adapter_model.safetensors`, byte for byte as it came.
+    pub fn weights_path(&self) -> &Path {
+        &self.weights_path
+    }
+
+    /// SHA-256 over the canonical config and the weights.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Bytes of the canonical config and the weights together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn canonical_config(&self) -> &[u8] {
+        &self.canonical_config
+    }
+}

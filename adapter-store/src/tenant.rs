@@ -1,0 +1,92 @@
+//! Tenants, who acts for them, and pages of lists: plain values.
+
+use std::net::IpAddr;
+
+use time::OffsetDateTime;
+
+use crate::ids::{DisplayName, KeyId, TenantId, TenantSlug};
+
+/// A customer of this server.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Tenant {
+    /// Never changes.
+    pub id: TenantId,
+    /// The name in URLs, unique.
+    pub slug: TenantSlug,
+    /// What people call it.
+    pub name: DisplayName,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// Who did something and from where, for the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor {
+    /// Whose credentials were used.
+    pub kind: ActorKind,
+    /// The client's address, where there is one.
+    pub ip: Option<IpAddr>,
+}
+
+/// Whose credentials were used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// The operator, with the admin key.
+    Admin,
+    /// A tenant's key.
+    Key(KeyId),
+    /// The server itself, such as when it seeds a demo.
+    System,
+}
+
+impl Actor {
+    /// The server itself.
+    pub const SYSTEM: Self = Self { kind: ActorKind::System, ip: None };
+}
+
+/// Which part of a list is wanted: what follows `after`, at most `limit` items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging<K> {
+    /// The last key of the page before; `None` = from the start.
+    pub after: Option<K>,
+    /// At least 1; more than [`Paging::MAX_LIMIT`] counts as that.
+    pub limit: u32,
+}
+
+impl<K> Paging<K> {
+    /// The most items that one page has.
+    pub const MAX_LIMIT: u32 = 100;
+
+    /// The first page, as long as a page may be.
+    pub fn first() -> Self {
+        Self { after: None, limit: Self::MAX_LIMIT }
+    }
+
+    /// The page's length, within its limits.
+    pub(crate) fn length(&self) -> usize {
+        self.limit.clamp(1, Self::MAX_LIMIT) as usize
+    }
+
+    /// How many rows to ask the database for: one more tells whether another page follows.
+    pub(crate) fn rows(&self) -> i64 {
+        i64::from(self.limit.clamp(1, Self::MAX_LIMIT)) + 1
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// In the list's order.
+    pub items: Vec<T>,
+    /// Whether another page follows the last item.
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of rows that were asked for with [`Paging::rows`].
+    pub(crate) fn new(mut items: Vec<T>, length: usize) -> Self {
+        let has_more = items.len() > length;
+        items.truncate(length);
+        Self { items, has_more }
+    }
+}
