@@ -39,6 +39,9 @@ pub struct CreatedKey {
     pub created_at: OffsetDateTime,
 }
 
+/// The most keys that a list shows.
+pub const SHOWN_KEYS: u32 = 1_000;
+
 /// What may be told of a key later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyInfo {
@@ -183,7 +186,8 @@ mod tests {
 
         #[test]
         fn every_well_formed_key_parses(id in "[0-9a-f]{32}", secret in "[0-9a-f]{64}") {
-            prop_assert!(PlainKey::parse(&format!("tk_{id}.{secret}")).is_some());
+            let text = format!("tk_{id}.{secret}");
+            prop_assert!(PlainKey::parse(&text).is_some());
         }
 
         #[test]

@@ -31,7 +31,7 @@ mod ids;
 mod error;
 
 pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
-pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey};
+pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
 pub use config::{DatabaseUrl, StoreConfig};
 pub use error::{ParseError, StoreError};
 pub use ids::{
@@ -42,6 +42,6 @@ pub use operator::OperatorStore;
 pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
-pub use store::{AdapterStore, Health, Status};
+pub use store::{AdapterStore, Health};
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant};
 pub use tenant_store::TenantStore;

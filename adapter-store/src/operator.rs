@@ -25,8 +25,9 @@ impl OperatorStore {
     }
 
     /// Makes a tenant; [`StoreError::SlugTaken`] when another has the slug.
-    pub async fn create_tenant(&self, slug: TenantSlug, name: DisplayName) -> Result<Tenant, StoreError> {
-        let tenant = Tenant { id: TenantId::generate(), slug, name, created_at: now() };
+    pub async fn create_tenant(&self, slug: &TenantSlug, name: &DisplayName) -> Result<Tenant, StoreError> {
+        let tenant =
+            Tenant { id: TenantId::generate(), slug: slug.clone(), name: name.clone(), created_at: now() };
         let mut transaction = self.parts.database.begin().await?;
         if !tenants::insert(&mut transaction, &tenant).await? {
             return Err(StoreError::SlugTaken(tenant.slug));
@@ -36,18 +37,6 @@ impl OperatorStore {
         audit::record(&mut transaction, tenant.id, &self.actor, entry).await?;
         transaction.commit().await?;
         Ok(tenant)
-    }
-
-    /// The tenant with this slug, made when there is none. The name of one that exists stays as it is.
-    pub async fn ensure_tenant(&self, slug: TenantSlug, name: DisplayName) -> Result<Tenant, StoreError> {
-        match self.tenant_by_slug(&slug).await {
-            Err(StoreError::TenantNotFound) => {}
-            found => return found,
-        }
-        match self.create_tenant(slug, name).await {
-            Err(StoreError::SlugTaken(slug)) => self.tenant_by_slug(&slug).await,
-            created => created,
-        }
     }
 
     /// Tenants in the order of their slugs.
@@ -81,14 +70,10 @@ impl OperatorStore {
         Ok(created)
     }
 
-    /// A tenant's keys, oldest first, revoked ones too.
-    pub async fn list_keys(
-        &self,
-        slug: &TenantSlug,
-        paging: &Paging<KeyId>,
-    ) -> Result<Page<KeyInfo>, StoreError> {
+    /// A tenant's keys, newest first, revoked ones too; at most [`SHOWN_KEYS`].
+    pub async fn list_keys(&self, slug: &TenantSlug) -> Result<Vec<KeyInfo>, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?;
-        keys::list(&self.parts.database, tenant.id, paging).await
+        keys::list(&self.parts.database, tenant.id).await
     }
 
     /// Ends a key at once and for ever. Revoking it again changes nothing.

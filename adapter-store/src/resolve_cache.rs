@@ -119,3 +119,6 @@ impl ResolveCache {
         }
     }
 }
+
+#[cfg(test)]
+mod contract;

@@ -17,38 +17,43 @@ pub const MAX_CONFIG_BYTES: u64 = 64 << 10;
 
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
-/// An upload that is being received. The two files may come in either order, in chunks of any size.
+/// An upload that is being received. The two files may come in either order; with the config first, the weights are hashed as they come.
 pub struct Staging {
     dir: Scratch,
     process: Arc<ProcessDir>,
     max_weights_bytes: u64,
-    config: Vec<u8>,
+    canonical_config: Option<Vec<u8>>,
     weights: Option<Weights>,
 }
 
 struct Weights {
     file: BufWriter<tokio::fs::File>,
     bytes: u64,
-    /// Present when the config was complete before the weights began; otherwise they are read once more.
+    /// Present when the config was there before the weights began; otherwise they are read once more.
     hasher: Option<Hasher>,
 }
 
 impl Staging {
     pub(crate) fn begin(process: Arc<ProcessDir>, max_weights_bytes: u64) -> Result<Self, StoreError> {
         let dir = Scratch::within(process.path())?;
-        Ok(Self { dir, process, max_weights_bytes, config: Vec::new(), weights: None })
+        Ok(Self { dir, process, max_weights_bytes, canonical_config: None, weights: None })
     }
 
-    /// Takes the next chunk of `adapter_config.json`, [`MAX_CONFIG_BYTES`] in all.
-    pub fn write_config(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        if (self.config.len() + chunk.len()) as u64 > MAX_CONFIG_BYTES {
+    /// The most bytes that the weights may have.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_weights_bytes
+    }
+
+    /// Takes the whole `adapter_config.json`: one JSON object of at most [`MAX_CONFIG_BYTES`].
+    pub async fn write_config(&mut self, config: Bytes) -> Result<(), StoreError> {
+        if config.len() as u64 > MAX_CONFIG_BYTES {
             return Err(StoreError::TooLarge { file: File::Config.name(), limit: MAX_CONFIG_BYTES });
         }
-        self.config.extend_from_slice(chunk);
+        self.canonical_config = Some(canonical(&config)?);
         if let Some(weights) = &mut self.weights {
             weights.hasher = None;
         }
-        Ok(())
+        tokio::fs::write(self.dir.path().join(File::Config.name()), &config).await.map_err(StoreError::disk)
     }
 
     /// Takes the next chunk of `adapter_model.safetensors`, hashes it and writes it to disk.
@@ -67,17 +72,13 @@ impl Staging {
 
     /// Ends the upload: both files are there, safe on disk, and have a digest.
     pub async fn finish(self) -> Result<Staged, StoreError> {
-        if self.config.is_empty() {
-            return Err(StoreError::MissingFile(File::Config.name()));
-        }
-        let canonical_config = canonical(&self.config)?;
+        let canonical_config = self.canonical_config.ok_or(StoreError::MissingFile(File::Config.name()))?;
         let mut weights = self.weights.ok_or(StoreError::MissingFile(File::Weights.name()))?;
         weights.file.flush().await.map_err(StoreError::disk)?;
         weights.file.get_ref().sync_all().await.map_err(StoreError::disk)?;
 
         let config_path = self.dir.path().join(File::Config.name());
         let weights_path = self.dir.path().join(File::Weights.name());
-        tokio::fs::write(&config_path, &self.config).await.map_err(StoreError::disk)?;
         let digest = match weights.hasher {
             Some(hasher) => hasher.finish(),
             None => hash_file(Hasher::new(&canonical_config), &weights_path).await?,
@@ -99,8 +100,7 @@ impl Staging {
             let path = self.dir.path().join(File::Weights.name());
             let file = tokio::fs::File::create_new(path).await.map_err(StoreError::disk)?;
             let file = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file);
-            // A config that is no config yet (or will never be) is judged at the end, once.
-            let hasher = canonical(&self.config).ok().map(|config| Hasher::new(&config));
+            let hasher = self.canonical_config.as_deref().map(Hasher::new);
             self.weights = Some(Weights { file, bytes: 0, hasher });
         }
         self.weights.as_mut().ok_or_else(|| StoreError::internal("the weights were just begun"))

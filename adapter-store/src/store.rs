@@ -22,22 +22,13 @@ use crate::tenant_store::TenantStore;
 #[derive(Clone)]
 pub struct AdapterStore(Arc<Parts>);
 
-/// Whether a dependency answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It answered in time.
-    Up,
-    /// It did not.
-    Down,
-}
-
-/// Which of the store's dependencies answer.
+/// Which of the store's dependencies answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
     /// Without it nothing can be resolved or changed.
-    pub database: Status,
+    pub database: bool,
     /// Without it the store works, but asks the database more; `None` = none is configured.
-    pub redis: Option<Status>,
+    pub redis: Option<bool>,
 }
 
 impl AdapterStore {
@@ -66,11 +57,11 @@ impl AdapterStore {
     }
 
     /// Brings the database's schema up to date. Several processes may do so at once.
-    pub async fn migrate(config: &StoreConfig) -> Result<(), StoreError> {
-        if let DatabaseUrl::Sqlite(path) = &config.database {
+    pub async fn migrate(database: &DatabaseUrl) -> Result<(), StoreError> {
+        if let DatabaseUrl::Sqlite(path) = database {
             make_parent(path)?;
         }
-        Database::migrate(&config.database).await
+        Database::migrate(database).await
     }
 
     /// Whom the presented key speaks for. `None`: malformed, unknown, expired or revoked, without saying which.
@@ -96,19 +87,12 @@ impl AdapterStore {
     /// Which dependencies answer now, in bounded time.
     pub async fn health(&self) -> Health {
         let (database, redis) = tokio::join!(self.0.database.ping(), self.0.resolved.ping());
-        Health { database: status(database), redis: redis.map(status) }
+        Health { database: database.is_ok(), redis: redis.map(|answer| answer.is_ok()) }
     }
 
     /// How the resolve cache did since the store was opened.
     pub fn cache_stats(&self) -> CacheStats {
         self.0.resolved.stats()
-    }
-}
-
-fn status(answer: Result<(), StoreError>) -> Status {
-    match answer {
-        Ok(()) => Status::Up,
-        Err(_) => Status::Down,
     }
 }
 

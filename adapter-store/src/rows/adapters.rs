@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use crate::adapter::{Adapter, Version};
+use crate::adapter::{Adapter, SHOWN_VERSIONS, Version};
 use crate::database::{Database, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{AdapterName, Digest, ModelRef, Selector, TenantId, VersionNumber};
@@ -106,17 +106,17 @@ async fn with_versions(
     tenant_id: TenantId,
     adapters: Vec<AdapterRow>,
 ) -> Result<Vec<Adapter>, StoreError> {
-    // 100 = SHOWN_VERSIONS.
     const SELECT: &str = "SELECT v.adapter, v.number, v.digest, v.bytes, v.base_fingerprint, v.report, v.created_at \
                           FROM adapter_versions v \
                           JOIN adapters a ON a.tenant_id = v.tenant_id AND a.name = v.adapter \
                           WHERE v.tenant_id = $1 AND v.adapter >= $2 AND v.adapter <= $3 AND v.deleted_at IS NULL \
-                          AND v.number > a.last_number - 100 ORDER BY v.number DESC";
+                          AND v.number > a.last_number - $4 ORDER BY v.number DESC";
     let (Some(first), Some(last)) = (adapters.first(), adapters.last()) else { return Ok(Vec::new()) };
     let rows: Vec<VersionRow> = on!(database, pool => sqlx::query_as(SELECT)
         .bind(tenant_id)
         .bind(&first.name)
         .bind(&last.name)
+        .bind(i64::from(SHOWN_VERSIONS))
         .fetch_all(pool))?;
     let mut adapters: Vec<Adapter> = adapters
         .into_iter()

@@ -3,12 +3,12 @@
 use sqlx::FromRow;
 use time::OffsetDateTime;
 
-use crate::api_key::{AuthenticatedKey, CreatedKey, KeyInfo};
+use crate::api_key::{AuthenticatedKey, CreatedKey, KeyInfo, SHOWN_KEYS};
 use crate::database::{Database, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{DisplayName, KeyId, TenantId, TenantSlug};
 use crate::scope::ScopeSet;
-use crate::tenant::{Page, Paging, Tenant};
+use crate::tenant::Tenant;
 
 /// A key as the start of a request needs it, with what decides whether it is still good.
 pub(crate) struct StoredKey {
@@ -76,25 +76,13 @@ pub(crate) async fn with_tenant(database: &Database, id: KeyId) -> Result<Option
     .transpose()
 }
 
-pub(crate) async fn list(
-    database: &Database,
-    tenant_id: TenantId,
-    paging: &Paging<KeyId>,
-) -> Result<Page<KeyInfo>, StoreError> {
-    const FIRST: &str = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM api_keys \
-                         WHERE tenant_id = $1 ORDER BY id LIMIT $2";
-    const NEXT: &str = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM api_keys \
-                        WHERE tenant_id = $1 AND id > $3 ORDER BY id LIMIT $2";
-    let rows: Vec<KeyRow> = match paging.after {
-        None => {
-            on!(database, pool => sqlx::query_as(FIRST).bind(tenant_id).bind(paging.rows()).fetch_all(pool))?
-        }
-        Some(after) => {
-            on!(database, pool => sqlx::query_as(NEXT).bind(tenant_id).bind(paging.rows()).bind(after).fetch_all(pool))?
-        }
-    };
-    let items = rows.into_iter().map(KeyRow::into_info).collect::<Result<_, _>>()?;
-    Ok(Page::new(items, paging.length()))
+pub(crate) async fn list(database: &Database, tenant_id: TenantId) -> Result<Vec<KeyInfo>, StoreError> {
+    const SELECT: &str = "SELECT id, name, scopes, created_at, expires_at, revoked_at FROM api_keys \
+                          WHERE tenant_id = $1 ORDER BY id DESC LIMIT $2";
+    let limit = i64::from(SHOWN_KEYS);
+    let rows: Vec<KeyRow> =
+        on!(database, pool => sqlx::query_as(SELECT).bind(tenant_id).bind(limit).fetch_all(pool))?;
+    rows.into_iter().map(KeyRow::into_info).collect()
 }
 
 /// Revokes the key, and tells whether that was new.
