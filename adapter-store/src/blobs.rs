@@ -63,6 +63,11 @@ impl Blobs {
         Ok(Self(Arc::new(store.with_fsync(true).with_automatic_cleanup(true))))
     }
 
+    #[cfg(test)]
+    pub(crate) fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self(store)
+    }
+
     /// Whether both files are there.
     pub(crate) async fn holds(&self, key: &BlobKey) -> Result<bool, StoreError> {
         for file in [File::Config, File::Weights] {

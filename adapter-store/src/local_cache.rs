@@ -297,3 +297,6 @@ fn scan(dir: &Path) -> std::io::Result<Slots> {
     }
     Ok(slots)
 }
+
+#[cfg(test)]
+mod tests;

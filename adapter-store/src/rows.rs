@@ -12,3 +12,23 @@ pub(crate) fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests {
+    /// The text of every statement in a file: what stands between `: &str =` and the end of the constant.
+    fn statements(source: &'static str) -> impl Iterator<Item = &'static str> {
+        source.split("const ").skip(1).filter_map(|rest| rest.split_once(": &str =")?.1.split(";\n").next())
+    }
+
+    #[test]
+    fn every_statement_about_a_tenants_rows_names_its_tenant() {
+        let sources =
+            [include_str!("rows/adapters.rs"), include_str!("rows/audit.rs"), include_str!("rows/keys.rs")];
+        let mut seen = 0;
+        for statement in sources.into_iter().flat_map(statements) {
+            assert!(statement.contains("tenant_id"), "{statement}");
+            seen += 1;
+        }
+        assert!(seen >= 14, "only {seen} statements were found");
+    }
+}
