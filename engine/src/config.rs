@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct EngineConfig {
     /// A Hugging Face model folder.
     pub model: PathBuf,
+    /// What clients call the base model.
+    pub model_id: String,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Bytes for the pool of KV blocks.
@@ -28,10 +30,14 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// Defaults for a model folder, sized for a small machine.
+    /// Defaults for a model folder, which gives the model its name; sized for a small machine.
     pub fn new(model: impl Into<PathBuf>) -> Self {
+        let model = model.into();
+        let model_id =
+            model.file_name().map_or_else(|| "base".to_owned(), |name| name.to_string_lossy().into_owned());
         Self {
-            model: model.into(),
+            model,
+            model_id,
             device: DeviceChoice::Auto,
             kv_bytes: 512 << 20,
             adapter_bytes: 1 << 30,

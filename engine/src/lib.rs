@@ -1,4 +1,14 @@
-//! engine
+#![doc = include_str!("../README.md")]
+
+// In reading order: a module knows only those below it.
+mod handle;
+
+mod worker;
+
+mod step;
+
+mod active;
+mod residency;
 
 pub mod runner;
 
@@ -6,9 +16,27 @@ pub mod lora;
 
 pub mod model;
 
+mod template;
+mod tokenizer;
+
+mod sampler;
+mod stop;
+
 pub mod batch;
 pub mod kv_pool;
 pub mod request;
 
+mod stats;
+
 pub mod config;
 pub mod error;
+
+pub use config::{DeviceChoice, EngineConfig, LoadProgress};
+pub use error::{AdapterRejection, EngineError};
+pub use handle::{BaseInfo, Engine, TokenStream};
+pub use lora::AdapterReport;
+pub use request::{
+    AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Prompt, RankedToken,
+    Sampling, Timing, TokenLogprob, Usage,
+};
+pub use stats::Stats;

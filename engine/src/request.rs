@@ -3,7 +3,7 @@
 
 use std::{any::Any, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use serde::Serialize;
+mod check;
 
 /// One generation: a prompt, the adapter that answers it, and how to sample.
 #[derive(Debug)]
@@ -30,14 +30,13 @@ pub enum Prompt {
 }
 
 /// One turn of a conversation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct ChatMessage {
     /// `system`, `user`, `assistant`, …: whatever the template knows.
     pub role: String,
     /// The turn's text.
     pub content: String,
     /// An optional participant name; templates may use it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 

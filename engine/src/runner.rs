@@ -29,6 +29,9 @@ pub trait Runner: Send + 'static {
     /// How adapters are brought in, callable from loader threads while [`Runner::run`] is at work.
     fn loader(&self) -> AdapterLoader<Self::Adapter>;
 
+    /// The most bytes that an adapter whose weights file has `file_bytes` takes while resident.
+    fn adapter_bytes(file_bytes: u64) -> usize;
+
     /// Blocks in the KV pool.
     fn kv_blocks(&self) -> usize;
 

@@ -132,6 +132,11 @@ impl Runner for ReferenceRunner {
         Arc::new(move |files| source.load(files))
     }
 
+    /// The smallest numbers of a file have two bytes, and a tensor's at most four.
+    fn adapter_bytes(file_bytes: u64) -> usize {
+        usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_mul(2)
+    }
+
     fn kv_blocks(&self) -> usize {
         self.kv.blocks()
     }

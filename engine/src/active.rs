@@ -1,0 +1,250 @@
+//! A request on the engine's thread: its answers in progress, what was sent of them, and what it cost so far.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::{
+    error::EngineError,
+    kv_pool::{BlockTable, Owner},
+    request::{AdapterFiles, Event, FinishReason, RankedToken, Sampling, Timing, TokenLogprob, Usage},
+    sampler::{Chosen, Draw, sample},
+    stop::StopMatcher,
+    tokenizer::{Detokenizer, TextCodec},
+};
+
+/// Events that a reader may leave unread before its request pauses.
+pub(crate) const EVENT_BUFFER: usize = 128;
+
+/// What a request is made of when it enters the queue: checked, encoded, with its way back.
+pub(crate) struct Submission {
+    /// The prompt's tokens; at least one, and fewer than the context holds.
+    pub(crate) prompt: Vec<u32>,
+    pub(crate) adapter: Option<AdapterFiles>,
+    pub(crate) owner: Owner,
+    pub(crate) sampling: Sampling,
+    /// The sampling seed: the request's own, or a fresh one.
+    pub(crate) seed: u64,
+    pub(crate) events: mpsc::Sender<Result<Event, EngineError>>,
+    /// Its place in the waiting queue, given back when the first row is scheduled.
+    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) submitted: Instant,
+}
+
+/// A request in progress.
+pub(crate) struct Active<A> {
+    pub(crate) submission: Submission,
+    pub(crate) choices: Vec<Choice<A>>,
+    pub(crate) times: Times,
+    cached_tokens: usize,
+}
+
+/// When things happened to a request for the first time, and last.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) adapter_ready: Option<Instant>,
+    pub(crate) first_row: Option<Instant>,
+    first_token: Option<Instant>,
+    last_token: Option<Instant>,
+    /// Whether the adapter was resident when the request came.
+    pub(crate) was_resident: bool,
+}
+
+/// One of a request's answers: a sequence of tokens, of which some have keys and values.
+pub(crate) struct Choice<A> {
+    /// Prompt and output.
+    pub(crate) tokens: Vec<u32>,
+    /// Tokens whose keys and values are in the blocks.
+    pub(crate) computed: usize,
+    /// While it runs: its blocks, and its adapter, pinned.
+    pub(crate) running: Option<Running<A>>,
+    pub(crate) finished: bool,
+    detokenizer: Detokenizer,
+    stops: StopMatcher,
+    logprobs: Vec<TokenLogprob>,
+}
+
+pub(crate) struct Running<A> {
+    pub(crate) blocks: BlockTable,
+    pub(crate) adapter: Option<Arc<A>>,
+}
+
+/// What the model's own limits say about the end of an answer.
+pub(crate) struct Ends<'a> {
+    pub(crate) codec: &'a TextCodec,
+    pub(crate) eos: &'a [u32],
+    pub(crate) context_length: usize,
+}
+
+impl<A> Choice<A> {
+    /// Rows until the next token can be chosen.
+    pub(crate) fn pending(&self) -> usize {
+        self.tokens.len() - self.computed
+    }
+}
+
+impl<A> Active<A> {
+    pub(crate) fn new(submission: Submission) -> Self {
+        let choice = |_| Choice {
+            tokens: submission.prompt.clone(),
+            computed: 0,
+            running: None,
+            finished: false,
+            detokenizer: Detokenizer::default(),
+            stops: StopMatcher::new(&submission.sampling.stop),
+            logprobs: Vec::new(),
+        };
+        let choices = (0..submission.sampling.n.max(1)).map(choice).collect();
+        Self { submission, choices, times: Times::default(), cached_tokens: 0 }
+    }
+
+    /// Whether nobody waits for the answer any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.submission.events.is_closed()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.choices.iter().all(|choice| choice.finished)
+    }
+
+    /// Whether the reader has room for whatever one step can bring: text and an end for each choice, and the sum.
+    pub(crate) fn has_room(&self) -> bool {
+        self.submission.events.capacity() > 2 * self.choices.len()
+    }
+
+    /// Whether a choice may begin: the others find the first one's prompt in the cache.
+    pub(crate) fn may_begin(&self, choice: usize) -> bool {
+        choice == 0 || self.choices[0].tokens.len() > self.submission.prompt.len() || self.choices[0].finished
+    }
+
+    /// Notes that rows of this request are scheduled, and that this many tokens of its first choice came from the cache.
+    pub(crate) fn begun(&mut self, choice: usize, cached: usize) {
+        if self.times.first_row.is_none() {
+            self.times.first_row = Some(Instant::now());
+            self.submission.place = None;
+            if choice == 0 {
+                self.cached_tokens = cached.min(self.submission.prompt.len());
+            }
+        }
+    }
+
+    /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain.
+    ///
+    /// # Errors
+    /// [`EngineError::Fault`]: the logits are no numbers, or the token has no text.
+    pub(crate) fn advance(
+        &mut self,
+        choice: usize,
+        logits: Vec<f32>,
+        ends: &Ends<'_>,
+    ) -> Result<(), EngineError> {
+        let prompt_len = self.submission.prompt.len();
+        let sampling = &self.submission.sampling;
+        let own = &mut self.choices[choice];
+        let draw = Draw { seed: self.submission.seed, choice: choice as u32, position: own.tokens.len() };
+        let Some(chosen) = sample(logits, sampling, own.tokens.split_at(prompt_len), draw) else {
+            return Err(EngineError::Fault(format!(
+                "logits are not finite at position {}",
+                own.tokens.len()
+            )));
+        };
+        let now = Instant::now();
+        self.times.first_token.get_or_insert(now);
+        self.times.last_token = Some(now);
+        own.tokens.push(chosen.token);
+        let generated = own.tokens.len() - prompt_len;
+        let most = sampling.max_tokens.map_or(usize::MAX, |most| most as usize);
+        let reason = if ends.eos.contains(&chosen.token) && !sampling.ignore_eos {
+            Some(FinishReason::Stop)
+        } else {
+            own.logprobs.extend(ranked(&chosen, ends.codec));
+            (generated >= most || own.tokens.len() >= ends.context_length).then_some(FinishReason::Length)
+        };
+        // The text of an end-of-sequence token is not part of the answer.
+        let text = match reason {
+            Some(FinishReason::Stop) => String::new(),
+            _ => own.detokenizer.push(ends.codec, chosen.token)?,
+        };
+        self.emit(choice, &text, reason, ends.codec)
+    }
+
+    /// Sends new text, as far as no stop string can take it back, and the end.
+    fn emit(
+        &mut self,
+        choice: usize,
+        text: &str,
+        reason: Option<FinishReason>,
+        codec: &TextCodec,
+    ) -> Result<(), EngineError> {
+        let own = &mut self.choices[choice];
+        let (mut certain, mut stopped) = own.stops.push(text);
+        if reason.is_some() && !stopped {
+            let (more, met) = own.stops.push(&own.detokenizer.finish(codec)?);
+            certain += &more;
+            stopped = met;
+            if !stopped {
+                certain += &own.stops.finish();
+            }
+        }
+        let reason = if stopped { Some(FinishReason::Stop) } else { reason };
+        if !certain.is_empty() || (reason.is_some() && !own.logprobs.is_empty()) {
+            let logprobs = std::mem::take(&mut own.logprobs);
+            self.send(Event::Text { choice: choice as u32, text: certain, logprobs });
+        }
+        if let Some(reason) = reason {
+            self.choices[choice].finished = true;
+            self.send(Event::Finished { choice: choice as u32, reason });
+        }
+        if self.is_finished() {
+            self.send(Event::Done(self.usage()));
+        }
+        Ok(())
+    }
+
+    /// Ends the request with an error; nobody need be there to read it.
+    pub(crate) fn fail(self, error: EngineError) {
+        _ = self.submission.events.try_send(Err(error));
+    }
+
+    /// [`Active::has_room`] was asked before the step, so the only failure is that the reader is gone.
+    fn send(&self, event: Event) {
+        _ = self.submission.events.try_send(Ok(event));
+    }
+
+    fn usage(&self) -> Usage {
+        let prompt = self.submission.prompt.len();
+        let generated: usize = self.choices.iter().map(|choice| choice.tokens.len() - prompt).sum();
+        Usage {
+            prompt_tokens: prompt as u32,
+            cached_tokens: self.cached_tokens as u32,
+            completion_tokens: generated as u32,
+            timing: self.timing(),
+        }
+    }
+
+    fn timing(&self) -> Timing {
+        let Times { adapter_ready, first_row, first_token, last_token, was_resident } = self.times;
+        let between = |from: Option<Instant>, to: Option<Instant>| match (from, to) {
+            (Some(from), Some(to)) => to.saturating_duration_since(from),
+            _ => Duration::ZERO,
+        };
+        let submitted = Some(self.submission.submitted);
+        let load = if was_resident { Duration::ZERO } else { between(submitted, adapter_ready) };
+        Timing {
+            queue: between(submitted, first_row).saturating_sub(load),
+            load,
+            prefill: between(first_row, first_token),
+            decode: between(first_token, last_token),
+        }
+    }
+}
+
+fn ranked(chosen: &Chosen, codec: &TextCodec) -> Option<TokenLogprob> {
+    let rank = |id: u32, logprob: f32| RankedToken { id, bytes: codec.token_bytes(id), logprob };
+    let (own, top) = chosen.logprobs.as_ref()?;
+    let top = top.iter().map(|&(id, logprob)| rank(id, logprob)).collect();
+    Some(TokenLogprob { token: rank(chosen.token, *own), top })
+}

@@ -1,0 +1,209 @@
+//! The engine as the rest of the program holds it: a bounded queue in, bounded streams out. Prompts are rendered and
+//! encoded here, on the caller's side of the queue.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{Arc, mpsc as queue},
+    task::{Context, Poll},
+    thread,
+    time::Instant,
+};
+
+use futures_core::Stream;
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use crate::{
+    active::{EVENT_BUFFER, Submission},
+    config::{EngineConfig, LoadProgress},
+    error::{AdapterRejection, EngineError},
+    kv_pool::Owner,
+    lora::{self, AdapterReport},
+    model::ModelConfig,
+    request::{Event, GenerateRequest, Prompt},
+    residency::{self, Residency},
+    runner::{Runner, reference::ReferenceRunner},
+    stats::Stats,
+    step::{Limits, Stepper},
+    template::ChatTemplate,
+    tokenizer::TextCodec,
+    worker::{self, Command},
+};
+
+/// Commands beyond the waiting requests that find room: wake-ups and the stop.
+const SPARE_COMMANDS: usize = 16;
+
+/// A handle to the engine's thread, which ends with the last of them. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Shared>);
+
+struct Shared {
+    base: BaseInfo,
+    model: ModelConfig,
+    codec: Arc<TextCodec>,
+    template: Option<ChatTemplate>,
+    config: EngineConfig,
+    commands: queue::SyncSender<Command>,
+    places: Arc<Semaphore>,
+    stats: watch::Receiver<Stats>,
+}
+
+/// The resident base model.
+#[derive(Debug, Clone)]
+pub struct BaseInfo {
+    /// What clients send as `model`.
+    pub id: String,
+    /// Names its weights and its arithmetic: SHA-256, in hex.
+    pub fingerprint: String,
+    /// Numbers in its tensors.
+    pub parameters: u64,
+    /// Prompt and answer together, in tokens.
+    pub context_length: usize,
+}
+
+/// The events of one request. Dropping it cancels the request: within one step everything it held is free.
+pub struct TokenStream(mpsc::Receiver<Result<Event, EngineError>>);
+
+impl Stream for TokenStream {
+    type Item = Result<Event, EngineError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+impl Engine {
+    /// Loads the base model and starts the engine's thread. Blocks; reads every byte of the weights.
+    ///
+    /// # Errors
+    /// [`EngineError::BaseModel`] names the file, field or tensor that cannot be served.
+    pub fn start(config: EngineConfig, progress: &dyn Fn(LoadProgress)) -> Result<Self, EngineError> {
+        let runner = ReferenceRunner::load(&config, progress)?;
+        let model = runner.model().clone();
+        let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
+        let template = ChatTemplate::read(&config.model)?;
+        let base = BaseInfo {
+            id: config.model_id.clone(),
+            fingerprint: runner.fingerprint().to_owned(),
+            parameters: runner.parameters(),
+            context_length: model.context_length,
+        };
+        let (commands, received) = queue::sync_channel(config.queue_limit + SPARE_COMMANDS);
+        let wake = {
+            let commands = commands.clone();
+            // A full queue is being read anyway.
+            Arc::new(move || _ = commands.try_send(Command::Wake))
+        };
+        let estimate = ReferenceRunner::adapter_bytes;
+        let residency = Residency::new(config.adapter_bytes, runner.loader(), estimate, wake);
+        let limits = Limits::new(&config, model.context_length, &model.eos_tokens);
+        let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec));
+        let (numbers, stats) = watch::channel(stepper.stats());
+        thread::Builder::new()
+            .name("tenora-engine".to_owned())
+            .spawn(move || worker::run(stepper, &received, &numbers))
+            .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
+        let places = Arc::new(Semaphore::new(config.queue_limit));
+        Ok(Self(Arc::new(Shared { base, model, codec, template, config, commands, places, stats })))
+    }
+
+    /// The resident base model.
+    pub fn base(&self) -> &BaseInfo {
+        &self.0.base
+    }
+
+    /// What the engine is doing.
+    pub fn stats(&self) -> Stats {
+        self.0.stats.borrow().clone()
+    }
+
+    /// Queues a generation and returns its events. The engine's caller has admitted it.
+    ///
+    /// # Errors
+    /// What is wrong with the request, by its fields; [`EngineError::QueueFull`] when too many wait already. What goes
+    /// wrong later, such as the load of its adapter, comes as the stream's last item.
+    pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
+        let GenerateRequest { prompt, adapter, domain, sampling } = request;
+        sampling.check(self.0.model.vocab_size)?;
+        let shared = Arc::clone(&self.0);
+        let encoded = tokio::task::spawn_blocking(move || shared.encode(&prompt)).await;
+        let prompt = encoded.map_err(|error| EngineError::Fault(format!("encoding failed: {error}")))??;
+        let place = Arc::clone(&self.0.places)
+            .try_acquire_owned()
+            .map_err(|_| EngineError::QueueFull { limit: self.0.config.queue_limit })?;
+        let (events, stream) = mpsc::channel(EVENT_BUFFER);
+        let submission = Submission {
+            prompt,
+            owner: Owner { domain, adapter: adapter.as_ref().map(|files| files.digest) },
+            adapter,
+            seed: sampling.seed.unwrap_or_else(rand::random),
+            sampling,
+            events,
+            place: Some(place),
+            submitted: Instant::now(),
+        };
+        match self.0.commands.try_send(Command::Submit(Box::new(submission))) {
+            Ok(()) => Ok(TokenStream(stream)),
+            Err(queue::TrySendError::Full(_)) => {
+                Err(EngineError::QueueFull { limit: self.0.config.queue_limit })
+            }
+            Err(queue::TrySendError::Disconnected(_)) => Err(EngineError::ShuttingDown),
+        }
+    }
+
+    /// Checks an adapter's files, values included, against the base model. Blocks; holds one tensor at a time.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with a code of [`lora::codes`].
+    pub fn check_adapter(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
+        let EngineConfig { max_rank, adapter_bytes, .. } = self.0.config;
+        let report = lora::check(config, weights, &self.0.model, max_rank)?;
+        let bytes = ReferenceRunner::adapter_bytes(report.bytes);
+        if bytes > adapter_bytes {
+            return Err(residency::too_large(bytes, adapter_bytes));
+        }
+        Ok(report)
+    }
+
+    /// Stops the thread; what it still runs ends with [`EngineError::ShuttingDown`].
+    pub fn shutdown(&self) {
+        self.0.stop();
+    }
+}
+
+impl Shared {
+    /// A prompt's tokens, which leave room for at least one more.
+    fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
+        let tokens = match prompt {
+            Prompt::Chat(messages) => {
+                self.template.as_ref().ok_or(EngineError::NoChatTemplate)?.encode(&self.codec, messages)?
+            }
+            Prompt::Text(text) => self.codec.encode_text(text)?,
+            Prompt::Tokens(tokens) => tokens.clone(),
+        };
+        let (length, context) = (tokens.len(), self.model.context_length);
+        if length >= context {
+            return Err(EngineError::ContextLength { prompt: length, context });
+        }
+        let invalid = |problem: String| EngineError::Invalid { field: "prompt", problem };
+        if tokens.is_empty() {
+            return Err(invalid("is empty; there is nothing to continue".to_owned()));
+        }
+        let vocab_size = self.model.vocab_size;
+        match tokens.iter().find(|token| **token as usize >= vocab_size) {
+            Some(token) => Err(invalid(format!("token {token} is outside the vocabulary of {vocab_size}"))),
+            None => Ok(tokens),
+        }
+    }
+
+    fn stop(&self) {
+        // The thread may have ended already.
+        _ = self.commands.send(Command::Stop);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,127 @@
+//! What each setting promises, on logits small enough to reckon by hand.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn settings(change: impl FnOnce(&mut Sampling)) -> Sampling {
+    let mut sampling = Sampling { temperature: 1.0, ..Sampling::default() };
+    change(&mut sampling);
+    sampling
+}
+
+fn draw(position: usize) -> Draw {
+    Draw { seed: 7, choice: 0, position }
+}
+
+fn chosen(logits: &[f32], sampling: &Sampling, position: usize) -> u32 {
+    sample(logits.to_vec(), sampling, (&[], &[]), draw(position)).unwrap().token
+}
+
+/// Every token that 2,000 draws choose, ascending, with how often.
+fn drawn(logits: &[f32], sampling: &Sampling) -> Vec<usize> {
+    let mut counts = vec![0; logits.len()];
+    for position in 0..2000 {
+        counts[chosen(logits, sampling, position) as usize] += 1;
+    }
+    counts
+}
+
+#[test]
+fn temperature_zero_is_greedy_and_ties_go_to_the_first() {
+    let greedy = settings(|s| s.temperature = 0.0);
+    assert_eq!(chosen(&[0.0, 3.0, 3.0, 1.0], &greedy, 0), 1);
+}
+
+#[test]
+fn draws_follow_the_probabilities() {
+    // Probabilities 0.75 and 0.25.
+    let counts = drawn(&[3f32.ln(), 0.0], &settings(|_| ()));
+    assert!((1400..1600).contains(&counts[0]), "{counts:?}");
+    // Halving the temperature squares the odds: 0.9 and 0.1.
+    let counts = drawn(&[3f32.ln(), 0.0], &settings(|s| s.temperature = 0.5));
+    assert!((1740..1860).contains(&counts[0]), "{counts:?}");
+}
+
+#[test]
+fn top_k_top_p_and_min_p_cut_the_tail() {
+    // Probabilities 0.4, 0.3, 0.2, 0.1.
+    let logits = [0.1f32.ln(), 0.4f32.ln(), 0.2f32.ln(), 0.3f32.ln()];
+    let kinds = |sampling: &Sampling| -> Vec<bool> {
+        drawn(&logits, sampling).into_iter().map(|count| count > 0).collect()
+    };
+    assert_eq!(kinds(&settings(|_| ())), [true; 4]);
+    assert_eq!(kinds(&settings(|s| s.top_k = 1)), [false, true, false, false]);
+    assert_eq!(kinds(&settings(|s| s.top_k = 2)), [false, true, false, true]);
+    assert_eq!(kinds(&settings(|s| s.top_p = 0.39)), [false, true, false, false]);
+    assert_eq!(kinds(&settings(|s| s.top_p = 0.65)), [false, true, false, true]);
+    assert_eq!(kinds(&settings(|s| s.min_p = 0.45)), [false, true, true, true]);
+    assert_eq!(kinds(&settings(|s| s.min_p = 1.0)), [false, true, false, false]);
+}
+
+#[test]
+fn penalties_and_bias_move_logits() {
+    let greedy = |change: fn(&mut Sampling)| {
+        settings(|s| {
+            s.temperature = 0.0;
+            change(s);
+        })
+    };
+    let choose = |sampling: &Sampling, prompt: &[u32], output: &[u32]| {
+        sample(vec![2.0, 1.5, -1.0], sampling, (prompt, output), draw(0)).unwrap().token
+    };
+    let presence = greedy(|s| s.presence_penalty = 0.6);
+    assert_eq!(choose(&presence, &[0], &[]), 0, "the prompt is not counted");
+    assert_eq!(choose(&presence, &[], &[0]), 1);
+    let frequency = greedy(|s| s.frequency_penalty = 0.3);
+    assert_eq!(choose(&frequency, &[], &[0]), 0);
+    assert_eq!(choose(&frequency, &[], &[0, 0]), 1);
+    let repetition = greedy(|s| s.repetition_penalty = 1.5);
+    assert_eq!(choose(&repetition, &[0], &[]), 1, "the prompt is counted");
+    let bias = greedy(|s| s.logit_bias = vec![(2, 100.0), (0, -100.0), (999, 1.0)]);
+    assert_eq!(choose(&bias, &[], &[]), 2);
+}
+
+#[test]
+fn log_probabilities_are_of_the_unmodified_distribution() {
+    let sampling = settings(|s| {
+        s.temperature = 0.0;
+        s.logprobs = Some(2);
+        s.logit_bias = vec![(0, 100.0)];
+    });
+    let answer = sample(vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
+    let (own, top) = answer.logprobs.unwrap();
+    assert_eq!(answer.token, 0);
+    assert!((own - 0.25f32.ln()).abs() < 1e-6);
+    assert_eq!(top.iter().map(|t| t.0).collect::<Vec<_>>(), [1, 0]);
+    assert!((top[0].1 - 0.75f32.ln()).abs() < 1e-6);
+}
+
+#[test]
+fn a_draw_depends_on_seed_choice_and_position_alone() {
+    let number = |seed, choice, position| Draw { seed, choice, position }.number();
+    assert_eq!(number(1, 0, 5), number(1, 0, 5));
+    for other in [number(2, 0, 5), number(1, 1, 5), number(1, 0, 6)] {
+        assert_ne!(number(1, 0, 5), other);
+    }
+}
+
+#[test]
+fn logits_that_are_no_numbers_choose_nothing() {
+    for bad in [f32::NAN, f32::INFINITY] {
+        assert_eq!(sample(vec![0.0, bad], &settings(|_| ()), (&[], &[]), draw(0)), None);
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_settings_some_token_is_chosen(
+        logits in proptest::collection::vec(-50f32..50.0, 1..40),
+        (temperature, top_p, min_p) in (0f32..2.0, 0.01f32..=1.0, 0f32..=1.0),
+        top_k in 0u32..50,
+    ) {
+        let sampling = Sampling { temperature, top_p, min_p, top_k, ..Sampling::default() };
+        let answer = sample(logits.clone(), &sampling, (&[], &[]), draw(3)).unwrap();
+        prop_assert!((answer.token as usize) < logits.len());
+    }
+}

@@ -1,0 +1,223 @@
+//! A runner whose next token is a function of the whole sequence as its KV blocks hold it, and of the adapter: a block
+//! that is lost, shared wrongly or overwritten changes the answer.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokenizers::{Tokenizer, models::wordlevel::WordLevel};
+use tokio::sync::mpsc;
+
+use super::super::*;
+use crate::{
+    active::EVENT_BUFFER,
+    error::AdapterRejection,
+    kv_pool::{BlockId, Owner},
+    request::{AdapterFiles, CacheDomain, Event, Sampling},
+    runner::{AdapterLoader, ResidentAdapter},
+};
+
+pub(super) const ADAPTERS: usize = 3;
+pub(super) const BROKEN: usize = 10;
+pub(super) const PANICS: usize = 11;
+pub(super) const NAN: usize = 12;
+pub(super) const FATAL_TOKEN: u32 = 99;
+pub(super) const ADAPTER_BYTES: usize = 1000;
+const VOCABULARY: u32 = 100;
+const CONTEXT: usize = 450;
+const BLOCK_TOKENS: usize = 4;
+
+pub(super) struct FakeAdapter(usize);
+
+impl ResidentAdapter for FakeAdapter {
+    fn bytes(&self) -> usize {
+        ADAPTER_BYTES
+    }
+}
+
+pub(super) struct FakeRunner {
+    blocks: usize,
+    slots: HashMap<(BlockId, usize), u32>,
+    rows: usize,
+}
+
+/// What follows these tokens under this adapter.
+fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
+    let salt = adapter.map_or(0, |adapter| 31 * (adapter as u32 + 1));
+    tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 2) + 1
+}
+
+impl Runner for FakeRunner {
+    type Adapter = FakeAdapter;
+
+    fn run(&mut self, batch: &Batch<FakeAdapter>) -> Result<Vec<Vec<f32>>, EngineError> {
+        assert!(!batch.tokens.contains(&FATAL_TOKEN), "a panic on purpose");
+        self.rows += batch.rows();
+        let mut logits = Vec::new();
+        for sequence in &batch.sequences {
+            for row in sequence.rows.clone() {
+                let position = batch.positions[row] as usize;
+                let slot = (sequence.blocks[position / BLOCK_TOKENS], position % BLOCK_TOKENS);
+                self.slots.insert(slot, batch.tokens[row]);
+            }
+            if sequence.wants_logits {
+                let last = sequence.rows.end - 1;
+                let segment = batch.segments.iter().find(|segment| segment.rows.contains(&last)).unwrap();
+                let adapter = segment.adapter.as_ref().map(|adapter| adapter.0);
+                let held = (0..=batch.positions[last] as usize)
+                    .map(|p| self.slots[&(sequence.blocks[p / BLOCK_TOKENS], p % BLOCK_TOKENS)]);
+                let mut row = vec![0.0; VOCABULARY as usize];
+                row[next(held, adapter) as usize] = if adapter == Some(NAN) { f32::NAN } else { 1.0 };
+                logits.push(row);
+            }
+        }
+        Ok(logits)
+    }
+
+    fn loader(&self) -> AdapterLoader<FakeAdapter> {
+        Arc::new(|files: &AdapterFiles| match usize::from(files.digest[0]) {
+            BROKEN => Err(AdapterRejection::whole("broken", "broken on purpose")),
+            PANICS => panic!("a panic on purpose"),
+            adapter => Ok(FakeAdapter(adapter)),
+        })
+    }
+
+    fn adapter_bytes(_: u64) -> usize {
+        ADAPTER_BYTES
+    }
+
+    fn kv_blocks(&self) -> usize {
+        self.blocks
+    }
+
+    fn block_tokens(&self) -> usize {
+        BLOCK_TOKENS
+    }
+}
+
+/// A stepper over the fake runner, driven by hand.
+pub(super) struct Bench {
+    pub(super) stepper: Stepper<FakeRunner>,
+    _file: tempfile::NamedTempFile,
+    weights: std::path::PathBuf,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) prompt: Vec<u32>,
+    pub(super) tenant: u128,
+    pub(super) adapter: Option<usize>,
+    pub(super) most: u32,
+    pub(super) choices: u32,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Self { prompt: vec![1], tenant: 1, adapter: None, most: 1, choices: 1 }
+    }
+}
+
+/// The answer's tokens when nobody else is there.
+pub(super) fn answer_of(asked: &Asked) -> Vec<u32> {
+    let mut tokens = asked.prompt.clone();
+    for _ in 0..asked.most {
+        tokens.push(next(tokens.iter().copied(), asked.adapter));
+    }
+    tokens.split_off(asked.prompt.len())
+}
+
+impl Bench {
+    pub(super) fn new(blocks: usize, rows: usize) -> Self {
+        Self::with_adapter_bytes(blocks, rows, 100 * ADAPTER_BYTES)
+    }
+
+    pub(super) fn with_adapter_bytes(blocks: usize, rows: usize, adapter_bytes: usize) -> Self {
+        let runner = FakeRunner { blocks, slots: HashMap::new(), rows: 0 };
+        let residency =
+            Residency::new(adapter_bytes, runner.loader(), FakeRunner::adapter_bytes, Arc::new(|| ()));
+        let vocabulary = (0..VOCABULARY).map(|id| (format!("t{id}"), id)).collect();
+        let words = WordLevel::builder().vocab(vocabulary).unk_token("t0".to_owned()).build().unwrap();
+        let codec = Arc::new(TextCodec::new(Tokenizer::new(words)));
+        let limits =
+            Limits { rows, sequences: 8.min(rows), context_length: CONTEXT, eos: Vec::new(), paranoid: true };
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let weights = file.path().to_owned();
+        Self { stepper: Stepper::new(runner, residency, limits, codec), _file: file, weights }
+    }
+
+    pub(super) fn ask(&mut self, asked: &Asked) -> Reader {
+        let (events, reader) = mpsc::channel(EVENT_BUFFER);
+        let files = asked.adapter.map(|adapter| AdapterFiles {
+            digest: [adapter as u8; 32],
+            config: self.weights.clone(),
+            weights: self.weights.clone(),
+            pin: Arc::new(()),
+        });
+        self.stepper.accept(Submission {
+            prompt: asked.prompt.clone(),
+            owner: Owner {
+                domain: CacheDomain(asked.tenant),
+                adapter: files.as_ref().map(|files| files.digest),
+            },
+            adapter: files,
+            sampling: Sampling {
+                temperature: 0.0,
+                max_tokens: Some(asked.most),
+                n: asked.choices,
+                ..Sampling::default()
+            },
+            seed: 1,
+            events,
+            place: None,
+            submitted: Instant::now(),
+        });
+        Reader(reader)
+    }
+
+    pub(super) fn step(&mut self) -> Progress {
+        self.stepper.step()
+    }
+
+    /// Steps once, and gives loaders time when there is nothing else to do.
+    pub(super) fn step_or_wait(&mut self) -> Progress {
+        let progress = self.step();
+        if progress == Progress::Waiting {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        progress
+    }
+
+    pub(super) fn run_until_idle(&mut self) {
+        for _ in 0..20_000 {
+            if self.step_or_wait() == Progress::Idle {
+                return;
+            }
+        }
+        panic!("somebody starves: {:?}", self.stepper.stats());
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.stepper.runner.rows
+    }
+}
+
+/// The other end.
+pub(super) struct Reader(mpsc::Receiver<Result<Event, EngineError>>);
+
+impl Reader {
+    /// What has come by now, and the tokens that its text spells.
+    pub(super) fn read(&mut self) -> (Vec<Event>, Vec<u32>) {
+        let events: Vec<Event> = std::iter::from_fn(|| self.0.try_recv().ok()).map(Result::unwrap).collect();
+        let texts = events.iter().filter_map(|event| match event {
+            Event::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        let spelled = texts.collect::<String>();
+        let tokens = spelled.split('t').filter_map(|digits| digits.trim().parse().ok()).collect();
+        (events, tokens)
+    }
+
+    /// The error that ended it.
+    pub(super) fn error(&mut self) -> Option<EngineError> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).find_map(Result::err)
+    }
+}

@@ -1,0 +1,64 @@
+//! The engine's thread: *drain → step*, until it is told to stop or nobody holds the engine any more.
+
+use std::{
+    sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    active::Submission,
+    runner::Runner,
+    stats::Stats,
+    step::{Progress, Stepper},
+};
+
+/// How long the thread sleeps while requests wait for readers or adapters: nothing tells it of a reader.
+const WAITING_POLL: Duration = Duration::from_millis(2);
+
+/// What the thread is told.
+pub(crate) enum Command {
+    /// A request.
+    Submit(Box<Submission>),
+    /// An adapter's load has ended.
+    Wake,
+    /// End everything.
+    Stop,
+}
+
+/// Runs steps until the end.
+pub(crate) fn run<R: Runner>(
+    mut stepper: Stepper<R>,
+    commands: &Receiver<Command>,
+    stats: &watch::Sender<Stats>,
+) {
+    let mut progress = Progress::Idle;
+    loop {
+        for command in drain(commands, progress) {
+            match command {
+                Command::Submit(submission) => stepper.accept(*submission),
+                Command::Wake => {}
+                Command::Stop => return stepper.stop(),
+            }
+        }
+        progress = stepper.step();
+        stats.send_replace(stepper.stats());
+    }
+}
+
+/// Everything that was sent by now; sleeps first when there is nothing else to do.
+fn drain(commands: &Receiver<Command>, progress: Progress) -> Vec<Command> {
+    let first = match progress {
+        Progress::Worked => commands.try_recv().map_err(|error| error == TryRecvError::Disconnected),
+        Progress::Waiting => {
+            commands.recv_timeout(WAITING_POLL).map_err(|error| error == RecvTimeoutError::Disconnected)
+        }
+        Progress::Idle => commands.recv().map_err(|_| true),
+    };
+    match first {
+        Ok(first) => std::iter::once(first).chain(commands.try_iter()).collect(),
+        Err(true) => vec![Command::Stop],
+        Err(false) => Vec::new(),
+    }
+}
