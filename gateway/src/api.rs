@@ -8,5 +8,6 @@ pub mod keys;
 pub mod models;
 pub mod tenants;
 
+mod generation;
 mod paging;
 mod upload;

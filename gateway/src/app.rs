@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, Checked, ModelRef, Staged, StoreError, TenantStore, Version,
 };
-use tenora_engine::{AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest};
+use tenora_engine::{AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prompt, Sampling};
 use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 
@@ -40,6 +40,13 @@ pub struct ResolvedModel {
     pub digest: Option<String>,
     /// The adapter's files; `None` = the base model itself.
     pub adapter: Option<AdapterFiles>,
+}
+
+impl ResolvedModel {
+    /// A generation with this model for the caller.
+    pub fn request<S>(&self, caller: &Caller<S>, prompt: Prompt, sampling: Sampling) -> GenerateRequest {
+        GenerateRequest { prompt, adapter: self.adapter.clone(), domain: caller.cache_domain(), sampling }
+    }
 }
 
 impl App {
@@ -120,6 +127,10 @@ impl App {
         staged: Staged,
         actor: &Actor,
     ) -> Result<Version, ApiError> {
+        if name.as_str() == self.base().id {
+            let message = format!("`{name}` is the base model's own id; choose another name.");
+            return Err(ApiError::invalid("name", message));
+        }
         let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
         let report =
             self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;

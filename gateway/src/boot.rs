@@ -80,6 +80,7 @@ fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
         context_length: settings.context_length,
         max_batch_rows: settings.max_batch_rows,
         queue_limit: settings.queue_limit,
+        model_id: settings.model.id(),
         ..EngineConfig::new(model)
     }
 }

@@ -4,6 +4,7 @@ pub mod adapters;
 pub mod chat;
 pub mod completions;
 pub mod error;
+pub mod generation;
 pub mod health;
 pub mod list;
 pub mod models;

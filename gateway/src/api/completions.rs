@@ -1,12 +1,30 @@
 //! `POST /v1/completions`.
 
-use actix_web::HttpResponse;
+use actix_web::web::Data;
 
-use crate::{auth::Caller, error::ApiResult, scope};
+use super::generation;
+use crate::{
+    app::App,
+    auth::Caller,
+    body::Json,
+    error::ApiResult,
+    scope,
+    wire::{
+        completions::{Completion, CompletionRequest, Text},
+        error::ErrorEnvelope,
+    },
+};
 
-/// Generates.
-#[utoipa::path(post, path = "/v1/completions", tag = "generation", security(("api_key" = [])),
-    responses((status = 200, description = "Not there yet.")))]
-pub async fn create(_caller: Caller<scope::Chat>) -> ApiResult {
-    Ok(HttpResponse::NotImplemented().finish())
+/// Continues a text with the base model or one of the caller's adapters; with `stream`, as server-sent events of
+/// `text_completion` and a last `[DONE]`.
+#[utoipa::path(post, path = "/v1/completions", tag = "generation", security(("api_key" = [])), request_body = CompletionRequest,
+    responses((status = 200, body = Completion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn create(caller: Caller<scope::Chat>, body: Json<CompletionRequest>, app: Data<App>) -> ApiResult {
+    let Json(request) = body;
+    let (telling, model) = (request.telling(), request.model.clone());
+    let (prompt, sampling) = request.check()?;
+    let permit = app.admission.admit(&caller)?;
+    let model = app.resolve_model(&caller, &model).await?;
+    let generation = app.generate(permit, model.request(&caller, prompt, sampling)).await?;
+    generation::respond::<Text>(generation, generation::Heading::new(&app, model, telling)).await
 }

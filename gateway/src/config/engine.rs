@@ -66,6 +66,21 @@ pub enum ModelSource {
     Hub(String),
 }
 
+impl ModelSource {
+    /// What clients call the model: its id on the hub, or its folder's name.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Hub(id) => id.clone(),
+            Self::Folder(folder) => {
+                let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+                whole
+                    .file_name()
+                    .map_or_else(|| "base".to_owned(), |name| name.to_string_lossy().into_owned())
+            }
+        }
+    }
+}
+
 /// The model hub.
 #[derive(Debug)]
 pub struct HubSettings {
