@@ -1,0 +1,44 @@
+# The only commands: people and CI call the same ones.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-rust test-clients check bench fmt
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+TENORA := $(TARGET)/release/tenora
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+run: ## Build, and serve the demo on 127.0.0.1:8080
+	cargo build --release -p tenora-gateway
+	$(TENORA) serve --demo
+
+test: test-rust test-clients ## Run everything; what needs an absent service says SKIPPED
+
+test-rust: ## Run the Rust suites
+	cargo build --release -p tenora-gateway
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --release --workspace --no-fail-fast --success-output final
+	cargo test --release --workspace --doc
+else
+	cargo test --release --workspace --no-fail-fast
+endif
+
+test-clients: ## Run the official OpenAI clients and a short demo evaluation against the demo
+	cargo build --release -p tenora-gateway
+	tests/clients/run.sh $(TENORA)
+
+check: ## Formatting, lints, documentation, licences
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
+	else echo "SKIPPED: cargo deny is not installed"; fi
+
+bench: ## Measure tokens per second of the demo
+	cargo build --release -p tenora-gateway
+	python3 bench/throughput.py --binary $(TENORA)
+
+fmt: ## Format
+	cargo fmt --all

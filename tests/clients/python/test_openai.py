@@ -1,0 +1,102 @@
+"""The official Python client against a running demo, whose credentials TENORA_TEST_CREDENTIALS names."""
+
+import json
+import os
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+
+CREDENTIALS = json.loads(Path(os.environ["TENORA_TEST_CREDENTIALS"]).read_text(encoding="utf-8"))
+TENANTS = CREDENTIALS["tenants"]
+QUESTIONS = {
+    "ticket-triage": "I was charged twice for my order.",
+    "text-to-sql": "List all customers from Delhi.",
+    "brand-voice": "Zoe gets 30 percent off, not more.",
+}
+
+
+def client(key: str) -> openai.OpenAI:
+    return openai.OpenAI(base_url=CREDENTIALS["url"] + "/v1", api_key=key, max_retries=0, timeout=120)
+
+
+def question(model: str, **more) -> dict:
+    messages = [{"role": "user", "content": QUESTIONS[model]}]
+    return {"model": model, "messages": messages, "temperature": 0, "max_tokens": 40, **more}
+
+
+def whole(tenant: dict) -> str:
+    model = tenant["adapters"][0]
+    answer = client(tenant["api_key"]).chat.completions.create(**question(model))
+    assert answer.model == f"{model}@1", answer.model
+    assert answer.usage.completion_tokens > 0 and answer.choices[0].finish_reason in ("stop", "length")
+    return answer.choices[0].message.content
+
+
+def streamed(tenant: dict) -> str:
+    model = tenant["adapters"][0]
+    asked = question(model, stream=True, stream_options={"include_usage": True})
+    chunks = list(client(tenant["api_key"]).chat.completions.create(**asked))
+    assert chunks[-1].usage.total_tokens > 0 and chunks[-1].choices == []
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+
+class Chat(unittest.TestCase):
+    def test_three_tenants_at_once_streaming_and_not(self):
+        with ThreadPoolExecutor(6) as pool:
+            wholes = [pool.submit(whole, tenant) for tenant in TENANTS]
+            streams = [pool.submit(streamed, tenant) for tenant in TENANTS]
+            wholes, streams = [job.result() for job in wholes], [job.result() for job in streams]
+        self.assertEqual(wholes, streams)
+        self.assertEqual(len(set(wholes)), 3)
+
+    def test_completions(self):
+        one = client(TENANTS[0]["api_key"])
+        asked = {"model": "ticket-triage@1", "prompt": "Hello", "max_tokens": 8, "temperature": 0}
+        text = one.completions.create(**asked).choices[0].text
+        chunks = one.completions.create(**asked, stream=True)
+        self.assertEqual(text, "".join(chunk.choices[0].text for chunk in chunks if chunk.choices))
+
+    def test_a_tenant_sees_the_base_and_its_own_adapters(self):
+        for tenant in TENANTS:
+            models = list(client(tenant["api_key"]).models.list())
+            base = [model.id for model in models if model.parent is None]
+            self.assertEqual([model.id for model in models], base + tenant["adapters"])
+            self.assertEqual(client(tenant["api_key"]).models.retrieve(tenant["adapters"][0]).parent, base[0])
+
+
+class Errors(unittest.TestCase):
+    def setUp(self):
+        self.client = client(TENANTS[0]["api_key"])
+
+    def fails(self, kind: type, **asked) -> openai.APIStatusError:
+        with self.assertRaises(kind) as caught:
+            self.client.chat.completions.create(**asked)
+        self.assertTrue(caught.exception.request_id)
+        return caught.exception
+
+    def test_a_foreign_and_an_unknown_model_are_the_same_not_found(self):
+        ask = question("ticket-triage")
+        foreign = self.fails(openai.NotFoundError, **{**ask, "model": "text-to-sql"})
+        unknown = self.fails(openai.NotFoundError, **{**ask, "model": "no-such-one"})
+        self.assertEqual((foreign.code, foreign.param), ("model_not_found", "model"))
+        same = str(foreign.body).replace("text-to-sql", "no-such-one")
+        self.assertEqual(same, str(unknown.body))
+
+    def test_a_wrong_key(self):
+        self.client = client("tk_wrong")
+        self.assertEqual(self.fails(openai.AuthenticationError, **question("ticket-triage")).code, "invalid_api_key")
+
+    def test_a_wrong_value(self):
+        error = self.fails(openai.BadRequestError, **{**question("ticket-triage"), "temperature": 9})
+        self.assertEqual((error.code, error.param), ("invalid_value", "temperature"))
+
+    def test_a_prompt_beyond_the_context(self):
+        messages = [{"role": "user", "content": "word " * 2000}]
+        error = self.fails(openai.BadRequestError, **{**question("ticket-triage"), "messages": messages})
+        self.assertEqual(error.code, "context_length_exceeded")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,145 @@
+//! A server's life: its first and second start, its end with streams in flight, clients that hang up, and starts that
+//! must fail with words that help.
+
+use std::{net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
+
+use serde_json::{Value, json};
+use tenora_tests::{Adapter, Settings, chat};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// An answer that takes a while.
+fn long(max_tokens: u32) -> Value {
+    let mut body = chat("ticket-triage", "My app crashes.");
+    body["ignore_eos"] = true.into();
+    body["max_tokens"] = max_tokens.into();
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_server_finishes_its_streams_and_sends_new_requests_away() {
+    let settings = Settings::demo();
+    let mut server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    let mut stream = acme.stream(CHAT, &long(300)).await;
+    stream.next().await.expect("the stream has begun");
+    server.terminate();
+    let mut refused = acme.chat(&chat("ticket-triage", "Hello")).await;
+    for _ in 0..50 {
+        if refused.status == 503 {
+            break;
+        }
+        refused = acme.chat(&chat("ticket-triage", "Hello")).await;
+    }
+    refused.expect_error(503, "shutting_down");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(acme.get("/readyz").await.status, 503);
+    assert_eq!(acme.get("/healthz").await.status, 200);
+    let rest = stream.rest().await;
+    let ending = rest.last().expect("the stream went on to its end");
+    assert_eq!(ending["choices"][0]["finish_reason"], "length");
+    assert!(server.wait(Duration::from_secs(20)).success());
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_frees_everything() {
+    // Room for the KV blocks of two full contexts: a leak would soon leave none.
+    let settings = Settings::demo().with("TENORA_KV_CACHE_BYTES", "4MiB").with("TENORA_QUEUE_LIMIT", "4");
+    let mut server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    let expected = acme.text(&long(200)).await;
+    for _ in 0..24 {
+        let mut stream = acme.stream(CHAT, &long(400)).await;
+        stream.next().await.expect("the stream has begun");
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(acme.text(&long(200)).await, expected);
+    server.terminate();
+    assert!(server.wait(Duration::from_secs(10)).success(), "nothing is in flight any more");
+}
+
+#[tokio::test]
+async fn a_second_start_changes_nothing() {
+    let settings = Settings::demo();
+    let mut first = settings.start();
+    let file = settings.data().join("demo-credentials.json");
+    assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
+    let mut before = settings.credentials();
+    assert!(first.welcome.join("\n").contains(before["admin_key"].as_str().expect("a key")));
+    first.terminate();
+    assert!(first.wait(Duration::from_secs(20)).success());
+
+    let second = settings.start();
+    let mut after = settings.credentials();
+    assert_eq!(after["url"], second.url);
+    before["url"].take();
+    after["url"].take();
+    assert_eq!(before, after);
+    let adapters = second.tenant(&settings, "acme").get("/v1/adapters").await.body;
+    assert_eq!(adapters["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(adapters["data"][0]["latest"], 1);
+    let keys = second.admin(&settings).get("/admin/v1/tenants/acme/keys").await.body;
+    assert_eq!(keys["data"].as_array().map(Vec::len), Some(1), "{keys}");
+}
+
+#[tokio::test]
+async fn the_demo_ignores_services_of_something_else() {
+    let settings = Settings::demo()
+        .with("TENORA_DATABASE_URL", "postgres://somebody@127.0.0.1:1/else")
+        .with("TENORA_REDIS_URL", "redis://127.0.0.1:1");
+    let server = settings.start();
+    let ready = server.client(None).get("/readyz").await;
+    assert_eq!((ready.status, &ready.body["checks"]["redis"]), (200, &json!("unused")));
+}
+
+#[tokio::test]
+async fn a_base_without_the_demo_has_no_tenants_until_the_operator_makes_one() {
+    const ADMIN_KEY: &str = "an operator's key of more than 32 characters";
+    let key = ADMIN_KEY.replace(' ', "-");
+    let settings = Settings::base().with("TENORA_ADMIN_KEY", &key);
+    let server = settings.start();
+    let admin = server.client(Some(&key));
+    assert_eq!(admin.get("/admin/v1/tenants").await.body["data"], json!([]));
+    let made = admin.post("/admin/v1/tenants", &json!({"slug": "acme", "name": "Acme"})).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    admin.post("/admin/v1/tenants", &json!({"slug": "acme"})).await.expect_error(409, "tenant_exists");
+    let key = admin.post("/admin/v1/tenants/acme/keys", &json!({"name": "first"})).await.body;
+    let acme = server.client(key["key"].as_str());
+    acme.chat(&chat("sql", "Hi")).await.expect_error(404, "model_not_found");
+    assert_eq!(acme.upload("sql", &Adapter::demo("text-to-sql")).await.status, 201);
+    assert!(acme.text(&chat("sql", "List all customers from Delhi.")).await.starts_with("SELECT"));
+    assert!(!settings.data().join("demo-credentials.json").exists());
+}
+
+#[test]
+fn a_busy_port_is_named_with_the_way_out() {
+    let busy = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = busy.local_addr().expect("bound").to_string();
+    let (status, error) = Settings::demo().with("TENORA_LISTEN", &address).fail();
+    assert!(!status.success());
+    assert!(
+        error.contains(address.split(':').next_back().expect("a port")) && error.contains("TENORA_LISTEN"),
+        "{error}"
+    );
+}
+
+#[test]
+fn every_wrong_setting_is_named_at_once() {
+    let settings = Settings::base().with("TENORA_LISTEN", "8080").with("TENORA_MAX_RANKS", "8");
+    let (status, error) = settings.with("TENORA_ADMIN_KEY", "hunter2").fail();
+    assert!(!status.success());
+    for named in ["TENORA_LISTEN", "TENORA_MAX_RANKS", "TENORA_MAX_RANK?", "TENORA_ADMIN_KEY"] {
+        assert!(error.contains(named), "{named} is not named:\n{error}");
+    }
+    assert!(!error.contains("hunter2"), "a secret is never repeated");
+}
+
+#[test]
+fn a_folder_without_a_model_is_named() {
+    let empty = tempfile::tempdir().expect("a folder");
+    let path = empty.path().to_string_lossy().into_owned();
+    let (status, error) = Settings::base().with("TENORA_MODEL", &path).fail();
+    assert!(!status.success());
+    assert!(error.contains(&path) && error.contains("config.json"), "{error}");
+}
