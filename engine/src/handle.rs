@@ -191,7 +191,7 @@ impl Shared {
         }
         let vocab_size = self.model.vocab_size;
         match tokens.iter().find(|token| **token as usize >= vocab_size) {
-            Some(token) => Err(invalid(format!("token {token} is outside the vocabulary of {vocab_size}"))),
+            Some(token) => Err(invalid(format!("has token {token}, outside the vocabulary of {vocab_size}"))),
             None => Ok(tokens),
         }
     }

@@ -34,7 +34,7 @@ impl Sampling {
             if token as usize >= vocab_size {
                 return Err(invalid(
                     "logit_bias",
-                    format!("token {token} is outside the vocabulary of {vocab_size}"),
+                    format!("has token {token}, outside the vocabulary of {vocab_size}"),
                 ));
             }
             within("logit_bias", bias, -100.0..=100.0)?;

@@ -11,7 +11,7 @@ impl From<EngineError> for ApiError {
             EngineError::Adapter(rejection) => rejection.into(),
             EngineError::NoChatTemplate => Self::NoChatTemplate,
             EngineError::Template(problem) => Self::ChatTemplate(problem),
-            EngineError::Invalid { field, problem } => Self::invalid(field, format!("{field}: {problem}")),
+            EngineError::Invalid { field, problem } => Self::invalid(field, format!("`{field}` {problem}.")),
             EngineError::ContextLength { prompt, context } => Self::ContextLengthExceeded { prompt, context },
             EngineError::QueueFull { .. } => Self::QueueFull,
             EngineError::ShuttingDown => Self::ShuttingDown,
