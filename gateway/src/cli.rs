@@ -1,4 +1,10 @@
-//! The command line: what can be asked for, and what runs then.
+//! The command line: what can be asked for, and what runs then. `serve` and `migrate` are the server; everything else is
+//! a client of its HTTP API.
+
+mod adapter;
+mod admin;
+mod client;
+mod table;
 
 use std::path::PathBuf;
 
@@ -8,7 +14,12 @@ use crate::{boot, config::Mode};
 
 /// Serve many tenants' LoRA adapters on one resident base model.
 #[derive(Debug, Parser)]
-#[command(name = "tenora", version, arg_required_else_help = true)]
+#[command(
+    name = "tenora",
+    version,
+    arg_required_else_help = true,
+    after_help = "Begin with `tenora serve --demo`: it prints a key for everything else."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -17,9 +28,21 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server. Settings are environment variables: see .env.example.
+    #[command(
+        after_help = "Examples:\n  tenora serve --demo\n  TENORA_MODEL=/models/Qwen3-0.6B tenora serve"
+    )]
     Serve(Serve),
     /// Bring the Postgres database in TENORA_DATABASE_URL to this version's schema.
     Migrate,
+    /// Upload, list, show and delete a tenant's adapters.
+    #[command(subcommand)]
+    Adapter(adapter::Command),
+    /// Make and list tenants. Needs the admin key.
+    #[command(subcommand)]
+    Tenant(admin::TenantCommand),
+    /// Make, list and revoke tenants' API keys. Needs the admin key.
+    #[command(subcommand)]
+    Key(admin::KeyCommand),
 }
 
 #[derive(Debug, Args)]
@@ -35,6 +58,28 @@ impl Cli {
         match self.command {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
             Command::Migrate => boot::migrate().await,
+            Command::Adapter(command) => command.run().await,
+            Command::Tenant(command) => command.run().await,
+            Command::Key(command) => command.run().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_key_on_the_command_line_is_not_shown_by_debug() {
+        let arguments = ["tenora", "adapter", "list", "--api-key", "tk_secret"];
+        let cli = Cli::try_parse_from(arguments).expect("valid");
+        assert!(!format!("{cli:?}").contains("tk_secret"));
     }
 }

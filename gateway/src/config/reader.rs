@@ -27,6 +27,9 @@ pub(super) struct Reader {
     mistakes: Vec<String>,
 }
 
+/// What the command line reads as a client of a server: harmless where a server starts.
+const CLIENT_VARIABLES: [&str; 2] = ["TENORA_URL", "TENORA_API_KEY"];
+
 impl Reader {
     /// Keeps the known variables that are not empty; a `TENORA_…` that nothing reads is a mistake.
     /// `TENORA_TEST_…` belongs to the test suites.
@@ -40,6 +43,7 @@ impl Reader {
                 Some(variable) if !value.trim().is_empty() => {
                     reader.set.insert(variable.name, value.trim().to_owned());
                 }
+                None if CLIENT_VARIABLES.contains(&name.as_str()) => {}
                 None if name.starts_with("TENORA_") && !name.starts_with("TENORA_TEST_") => {
                     let hint = nearest(&name, known.clone().map(|variable| variable.name));
                     reader.mistakes.push(format!("{name}: no such setting; did you mean {hint}?"));

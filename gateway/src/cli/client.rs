@@ -1,0 +1,142 @@
+//! The HTTP API as the command line sees it: one request, JSON back, failures in one readable line.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use reqwest::{Method, RequestBuilder, Response, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which server.
+#[derive(Debug, Args)]
+pub(super) struct Server {
+    /// The server's address.
+    #[arg(long, env = "TENORA_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    url: Url,
+    /// Print the server's JSON instead of a table.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// A tenant's key.
+#[derive(Debug, Args)]
+pub(super) struct TenantKey {
+    #[command(flatten)]
+    pub(super) server: Server,
+    /// The tenant's API key.
+    #[arg(long, env = "TENORA_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: SecretString,
+}
+
+/// The operator's key.
+#[derive(Debug, Args)]
+pub(super) struct AdminKey {
+    #[command(flatten)]
+    pub(super) server: Server,
+    /// The operator's key.
+    #[arg(long, env = "TENORA_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    admin_key: SecretString,
+}
+
+impl TenantKey {
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        Client::new(&self.server, &self.api_key)
+    }
+}
+
+impl AdminKey {
+    pub(super) fn client(&self) -> anyhow::Result<Client> {
+        Client::new(&self.server, &self.admin_key)
+    }
+}
+
+/// A server with a key to it.
+pub(super) struct Client {
+    url: Url,
+    key: SecretString,
+    http: reqwest::Client,
+}
+
+impl Client {
+    fn new(server: &Server, key: &SecretString) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+        Ok(Self { url: server.url.clone(), key: key.clone(), http })
+    }
+
+    /// A request to a path; its parts are encoded, so that a name cannot become a path.
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.url.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("{} cannot be a server's address", self.url))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(self.http.request(method, url).bearer_auth(self.key.expose_secret()))
+    }
+
+    pub(super) async fn get(&self, path: &[&str]) -> anyhow::Result<Value> {
+        self.send(self.request(Method::GET, path)?).await
+    }
+
+    pub(super) async fn delete(&self, path: &[&str]) -> anyhow::Result<Value> {
+        self.send(self.request(Method::DELETE, path)?).await
+    }
+
+    pub(super) async fn post(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        self.send(self.request(Method::POST, path)?.json(body)).await
+    }
+
+    /// Every page of a list.
+    pub(super) async fn all(&self, path: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut request = self.request(Method::GET, path)?.query(&[("limit", "100")]);
+            if let Some(after) = &after {
+                request = request.query(&[("after", after)]);
+            }
+            let mut page = self.send(request).await?;
+            after = page["last_id"].as_str().map(str::to_owned);
+            if let Value::Array(data) = page["data"].take() {
+                items.extend(data);
+            }
+            if page["has_more"] != true {
+                return Ok(items);
+            }
+        }
+    }
+
+    pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        if response.status().is_success() {
+            return response.json().await.context("the server's answer is not JSON; is it Tenora?");
+        }
+        Err(refusal(response).await)
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
+        if error.is_connect() {
+            return anyhow!(
+                "no server answers at {}; start one with `tenora serve --demo`, or name another with --url",
+                self.url
+            );
+        }
+        anyhow!(error.without_url()).context(format!("the connection to {} broke off", self.url))
+    }
+}
+
+/// The envelope's words, its code, and the id that the server's log has.
+async fn refusal(response: Response) -> anyhow::Error {
+    let status = response.status();
+    let id =
+        response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none").to_owned();
+    let body: Value = response.json().await.unwrap_or_default();
+    let (message, code) = (&body["error"]["message"], &body["error"]["code"]);
+    match (message.as_str(), code.as_str()) {
+        (Some(message), Some(code)) => anyhow!("{message} ({code}, request {id})"),
+        _ => anyhow!("the server answered {status} (request {id})"),
+    }
+}
