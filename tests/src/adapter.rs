@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::server::repository;
+use crate::tree::repository;
 
 /// The two files of an adapter, to be bent.
 #[derive(Clone)]

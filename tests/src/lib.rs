@@ -10,7 +10,10 @@ mod stream;
 
 mod adapter;
 
+mod tree;
+
 pub use adapter::Adapter;
 pub use client::{Client, Reply};
-pub use server::{Server, Settings, repository};
+pub use server::{Server, Settings};
 pub use stream::{Stream, chat};
+pub use tree::repository;

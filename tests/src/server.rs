@@ -12,16 +12,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::{client::Client, tree::repository};
 
 /// How long a start may take: the machine may be busy with other things.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// The repository's root.
-pub fn repository() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
-    tests.parent().expect("the crate lies in the repository").to_owned()
-}
 
 /// The binary beside this test's own: `make test` builds it first.
 fn binary() -> PathBuf {
