@@ -32,7 +32,7 @@ async fn a_bad_adapter_is_refused_by_name_and_leaves_nothing() {
     let zip = [b"PK\x03\x04".as_slice(), &[0; 64]].concat();
     let cases = [
         ("truncated", good().truncated(), 400, "adapter_truncated"),
-        ("empty", with_weights(Vec::new()), 400, "adapter_truncated"),
+        ("empty", with_weights(Vec::new()), 400, "invalid_value"),
         (
             "pickle",
             with_weights(b"\x80\x02}q\x00(X\x06\x00\x00\x00weight".to_vec()),
