@@ -11,6 +11,7 @@ use std::{
 use futures_util::Stream;
 use tenora_engine::{CacheDomain, EngineError, Event, TokenStream};
 use tokio::sync::watch;
+use tracing::info_span;
 
 use crate::{auth::Caller, error::ApiError, scope};
 
@@ -34,6 +35,7 @@ impl Admission {
 
     /// Lets a caller's generation through, or says when to come back.
     pub fn admit(&self, caller: &Caller<scope::Chat>) -> Result<Permit, ApiError> {
+        let _stage = info_span!("admit").entered();
         Ok(Permit { domain: caller.cache_domain(), _in_flight: self.enter()? })
     }
 

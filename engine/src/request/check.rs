@@ -17,12 +17,15 @@ impl Sampling {
         within("presence_penalty", self.presence_penalty, -2.0..=2.0)?;
         within("frequency_penalty", self.frequency_penalty, -2.0..=2.0)?;
         within("repetition_penalty", self.repetition_penalty, f32::MIN_POSITIVE..=2.0)?;
-        at_most("n", self.n as usize, Self::MAX_CHOICES as usize)?;
+        if !(1..=Self::MAX_CHOICES).contains(&self.n) {
+            return Err(invalid("n", format!("is {}, and must be from 1 to {}", self.n, Self::MAX_CHOICES)));
+        }
         at_most("stop", self.stop.len(), Self::MAX_STOPS)?;
         at_most("logit_bias", self.logit_bias.len(), Self::MAX_LOGIT_BIAS)?;
-        at_most("top_logprobs", self.logprobs.unwrap_or(0).into(), Self::MAX_LOGPROBS.into())?;
-        if self.n == 0 {
-            return Err(invalid("n", "must be at least 1"));
+        let logprobs = self.logprobs.unwrap_or(0);
+        if logprobs > Self::MAX_LOGPROBS {
+            let problem = format!("is {logprobs}, and must be from 0 to {}", Self::MAX_LOGPROBS);
+            return Err(invalid("top_logprobs", problem));
         }
         if self.max_tokens == Some(0) {
             return Err(invalid("max_tokens", "must be at least 1"));
@@ -48,15 +51,18 @@ fn within(field: &'static str, value: f32, range: RangeInclusive<f32>) -> Result
         return Ok(());
     }
     let (least, most) = (range.start(), range.end());
-    let least = if *least == f32::MIN_POSITIVE { "more than 0".to_owned() } else { least.to_string() };
-    Err(invalid(field, format!("is {value}, and must be from {least} to {most}")))
+    let allowed = match *least {
+        f32::MIN_POSITIVE => format!("more than 0 and at most {most}"),
+        least => format!("from {least} to {most}"),
+    };
+    Err(invalid(field, format!("is {value}, and must be {allowed}")))
 }
 
 fn at_most(field: &'static str, value: usize, most: usize) -> Result<(), EngineError> {
     if value <= most {
         Ok(())
     } else {
-        Err(invalid(field, format!("has or is {value}, and {most} is the most")))
+        Err(invalid(field, format!("has {value} entries, and {most} are the most")))
     }
 }
 

@@ -1,7 +1,10 @@
 //! A generation's answer, at once or as server-sent events. The permit travels in the stream: whoever drops the response
 //! ends the generation and gives everything back.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
@@ -123,7 +126,8 @@ fn server_timing(timing: &Timing) -> String {
 struct Telegraph<S: Shape> {
     head: Head,
     include_usage: bool,
-    opened: Vec<u32>,
+    /// Choices that were opened, and how many characters were told of each.
+    told: BTreeMap<u32, usize>,
     shape: std::marker::PhantomData<S>,
 }
 
@@ -135,7 +139,7 @@ fn sse<S: Shape, E: Stream<Item = Result<Event, ApiError>> + 'static>(
     let telegraph = Telegraph::<S> {
         head: heading.head::<S>(),
         include_usage: heading.telling.include_usage,
-        opened: Vec::new(),
+        told: BTreeMap::new(),
         shape: std::marker::PhantomData,
     };
     stream::unfold(Some((Box::pin(events), telegraph)), |state| async {
@@ -157,14 +161,16 @@ impl<S: Shape> Telegraph<S> {
             Event::Text { choice, .. } | Event::Finished { choice, .. } => *choice,
             Event::Done(_) => return Bytes::new(),
         };
-        if !self.opened.contains(&choice) {
-            self.opened.push(choice);
+        if let Entry::Vacant(unopened) = self.told.entry(choice) {
+            unopened.insert(0);
             S::opening(&self.head, choice).iter().for_each(|chunk| write(&mut out, chunk));
         }
         let chunk = match event {
             Event::Text { choice, text, logprobs } => {
                 let logprobs = (!logprobs.is_empty()).then_some(logprobs);
-                S::piece(&self.head, Piece { choice, text, logprobs })
+                let told = self.told.entry(choice).or_default();
+                let offset = std::mem::replace(told, *told + text.chars().count());
+                S::piece(&self.head, Piece { choice, text, logprobs, offset })
             }
             Event::Finished { choice, reason } => S::ending(&self.head, choice, reason),
             Event::Done(usage) => S::sum(&self.head, usage.into()),

@@ -1,6 +1,9 @@
 //! `tenora adapter …`: a tenant's adapters.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Subcommand;
@@ -49,11 +52,14 @@ pub(super) enum Command {
         #[command(flatten)]
         key: TenantKey,
     },
-    /// Delete an adapter with all its versions. Requests for it fail from then on.
-    #[command(after_help = "Example:\n  tenora adapter delete ticket-triage --api-key tk_…")]
+    /// Delete an adapter with all its versions. Requests for it fail from then on. On a terminal it asks first.
+    #[command(after_help = "Example:\n  tenora adapter delete ticket-triage --yes --api-key tk_…")]
     Delete {
         /// The adapter's name.
         name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         key: TenantKey,
     },
@@ -89,12 +95,26 @@ impl Command {
                 let rows: Vec<_> = versions.iter().map(version_row).collect();
                 table::rows(["MODEL", "ROUTABLE", "RANK", "MODULES", "SIZE", "DIGEST", "CREATED"], &rows)
             }
-            Self::Delete { name, key } => {
+            Self::Delete { name, yes, key } => {
+                if !yes && !agreed(&name)? {
+                    return table::line("Nothing was deleted.");
+                }
                 let deleted = key.client()?.delete(&["v1", "adapters", &name]).await?;
                 told(key.server.json, &deleted, &format!("{name} is deleted."))
             }
         }
     }
+}
+
+/// Asks the person at the terminal; where there is none, the command is the agreement.
+fn agreed(name: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    table::line(&format!("Delete {name} with all its versions? It cannot be undone. Type yes to go on:"))?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
 }
 
 /// One line, or the JSON.

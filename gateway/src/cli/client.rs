@@ -63,7 +63,10 @@ pub(super) struct Client {
 
 impl Client {
     fn new(server: &Server, key: &SecretString) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build()?;
+        let builder = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT);
+        // A proxy cannot reach this machine's own loopback address.
+        let local = matches!(server.url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let http = if local { builder.no_proxy() } else { builder }.build()?;
         Ok(Self { url: server.url.clone(), key: key.clone(), http })
     }
 

@@ -8,7 +8,8 @@ use tenora_engine::{ChatMessage, FinishReason, Prompt, Sampling, TokenLogprob};
 use utoipa::ToSchema;
 
 use super::generation::{
-    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, finish_reason, generation_request, refuse,
+    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one, finish_reason,
+    generation_request, refuse,
 };
 use crate::error::ApiError;
 
@@ -42,12 +43,6 @@ generation_request! {
         modalities: Option<Vec<String>>,
         /// Not supported.
         audio: Option<Value>,
-        /// Accepted and not used.
-        metadata: Option<Value>,
-        /// Accepted and not used: nothing is stored.
-        store: Option<Value>,
-        /// Accepted and not used.
-        service_tier: Option<Value>,
     }
 }
 
@@ -100,7 +95,8 @@ impl ChatRequest {
             let message = format!("`messages` must hold 1 to {MAX_MESSAGES} messages.");
             return Err(ApiError::invalid("messages", message));
         }
-        let max_tokens = self.max_completion_tokens.or(self.max_tokens);
+        let newer = at_least_one("max_completion_tokens", self.max_completion_tokens)?;
+        let max_tokens = newer.or(at_least_one("max_tokens", self.max_tokens)?);
         let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, top) => Some(top.unwrap_or(0)),
             (false, None | Some(0)) => None,
@@ -364,3 +360,6 @@ impl Shape for Chat {
         ChatChunk::new(head, Vec::new(), Some(usage))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use tenora_engine::{FinishReason, Prompt, Sampling, TokenLogprob};
 use utoipa::ToSchema;
 
 use super::generation::{
-    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, finish_reason, generation_request, refuse,
+    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one, finish_reason,
+    generation_request, refuse,
 };
 use crate::error::ApiError;
 
@@ -51,7 +52,11 @@ impl CompletionRequest {
         if self.best_of.is_some_and(|best_of| best_of != 1) {
             return Err(ApiError::invalid("best_of", "`best_of` can only be 1 here; use `n`."));
         }
-        let max_tokens = self.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+        if self.logprobs.is_some_and(|count| count > Sampling::MAX_LOGPROBS) {
+            let message = format!("`logprobs` must be from 0 to {}.", Sampling::MAX_LOGPROBS);
+            return Err(ApiError::invalid("logprobs", message));
+        }
+        let max_tokens = at_least_one("max_tokens", self.max_tokens)?.unwrap_or(DEFAULT_MAX_TOKENS);
         let sampling = self.take_sampling().sampling(Some(max_tokens), self.logprobs)?;
         let prompt = match self.prompt {
             PromptField::Text(text) => Prompt::Text(text),
@@ -59,10 +64,12 @@ impl CompletionRequest {
             PromptField::Texts(texts) => match <[String; 1]>::try_from(texts) {
                 Ok([text]) => Prompt::Text(text),
                 Err(texts) => {
-                    let message = format!(
-                        "`prompt` holds {} prompts; send one in each request: they are batched all the same.",
-                        texts.len()
-                    );
+                    let message = match texts.len() {
+                        0 => "`prompt` is empty; there is nothing to continue.".to_owned(),
+                        count => format!(
+                            "`prompt` holds {count} prompts; send one in each request: they are batched all the same."
+                        ),
+                    };
                     return Err(ApiError::invalid("prompt", message));
                 }
             },
@@ -114,28 +121,37 @@ pub struct CompletionLogprobs {
     /// Natural logarithms of their probabilities.
     pub token_logprobs: Vec<f32>,
     /// The likeliest tokens at each place.
-    pub top_logprobs: Vec<BTreeMap<String, f32>>,
+    #[schema(value_type = Vec<Object>)]
+    pub top_logprobs: Vec<serde_json::Map<String, Value>>,
     /// Where each token begins in this text, in characters.
     pub text_offset: Vec<usize>,
 }
 
-fn logprobs(tokens: Option<Vec<TokenLogprob>>) -> Option<CompletionLogprobs> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn logprobs(tokens: Option<Vec<TokenLogprob>>, offset: usize) -> Option<CompletionLogprobs> {
     let tokens = tokens?;
-    let texts: Vec<String> = tokens.iter().map(|entry| text(&entry.token.bytes)).collect();
-    let offsets = texts.iter().scan(0, |next, text| {
+    let offsets = tokens.iter().scan(offset, |next, entry| {
         let here = *next;
-        *next += text.chars().count();
+        *next += String::from_utf8_lossy(&entry.token.bytes).chars().count();
         Some(here)
     });
     Some(CompletionLogprobs {
         text_offset: offsets.collect(),
+        tokens: tokens.iter().map(|entry| token_text(&entry.token.bytes)).collect(),
         token_logprobs: tokens.iter().map(|entry| entry.token.logprob).collect(),
         top_logprobs: tokens
             .iter()
-            .map(|entry| entry.top.iter().map(|rival| (text(&rival.bytes), rival.logprob)).collect())
+            .map(|entry| {
+                entry.top.iter().map(|rival| (token_text(&rival.bytes), rival.logprob.into())).collect()
+            })
             .collect(),
-        tokens: texts,
+    })
+}
+
+/// The token's text; a piece of a character is written as OpenAI writes it here: `bytes:\xe2\x80`.
+fn token_text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| {
+        let escaped: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("bytes:{escaped}")
     })
 }
 
@@ -158,7 +174,7 @@ impl Shape for Text {
         let choice = |(index, answer): (u32, Answer)| CompletionChoice {
             index,
             text: answer.text,
-            logprobs: logprobs(answer.logprobs),
+            logprobs: logprobs(answer.logprobs, 0),
             finish_reason: answer.reason.map(finish_reason),
         };
         Self::completion(&head, (0..).zip(answers).map(choice).collect(), Some(usage))
@@ -169,8 +185,9 @@ impl Shape for Text {
     }
 
     fn piece(head: &Head, piece: Piece) -> Completion {
-        let Piece { choice: index, text, logprobs: tokens } = piece;
-        let choice = CompletionChoice { index, text, logprobs: logprobs(tokens), finish_reason: None };
+        let Piece { choice: index, text, logprobs: tokens, offset } = piece;
+        let choice =
+            CompletionChoice { index, text, logprobs: logprobs(tokens, offset), finish_reason: None };
         Self::completion(head, vec![choice], None)
     }
 
@@ -184,3 +201,6 @@ impl Shape for Text {
         Self::completion(head, Vec::new(), Some(usage))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,11 +77,23 @@ impl SamplingFields {
 
 /// -1 means "all" to vLLM's users, and 0 to others.
 fn top_k(value: Option<i64>) -> Result<u32, ApiError> {
-    let value = value.unwrap_or(0).max(-1);
-    if value == -1 {
-        return Ok(0);
+    match value {
+        None | Some(-1) => Ok(0),
+        Some(k) => u32::try_from(k).map_err(|_| {
+            ApiError::invalid(
+                "top_k",
+                format!("`top_k` is {k}; it must be from 1 to {}, or 0 or -1 for all.", u32::MAX),
+            )
+        }),
     }
-    u32::try_from(value).map_err(|_| ApiError::invalid("top_k", "`top_k` is too large."))
+}
+
+/// A count of tokens under the name that the client used for it.
+pub(crate) fn at_least_one(field: &'static str, value: Option<u32>) -> Result<Option<u32>, ApiError> {
+    match value {
+        Some(0) => Err(ApiError::invalid(field, format!("`{field}` must be at least 1."))),
+        other => Ok(other),
+    }
 }
 
 fn bias((token, bias): (&String, &f32)) -> Result<(u32, f32), ApiError> {
@@ -99,6 +111,7 @@ pub(crate) fn refuse(field: &'static str, value: Option<&serde_json::Value>) -> 
     match value {
         None | Some(Value::Null | Value::Bool(false)) => Ok(()),
         Some(Value::Array(list)) if list.is_empty() => Ok(()),
+        Some(Value::String(text)) if text.is_empty() => Ok(()),
         Some(_) => {
             let message = format!("`{field}` is not supported by this server; leave it out.");
             Err(ApiError::invalid(field, message))
@@ -150,6 +163,12 @@ macro_rules! generation_request {
             pub stream_options: Option<StreamOptions>,
             /// Accepted and not used: the key says whose request it is.
             pub user: Option<serde_json::Value>,
+            /// Accepted and not used.
+            pub metadata: Option<serde_json::Value>,
+            /// Accepted and not used: nothing is stored.
+            pub store: Option<serde_json::Value>,
+            /// Accepted and not used.
+            pub service_tier: Option<serde_json::Value>,
         }
 
         impl $name {
@@ -254,6 +273,8 @@ pub struct Piece {
     pub(crate) choice: u32,
     pub(crate) text: String,
     pub(crate) logprobs: Option<Vec<tenora_engine::TokenLogprob>>,
+    /// Characters of this answer that came before.
+    pub(crate) offset: usize,
 }
 
 /// How one endpoint writes what the engine tells.

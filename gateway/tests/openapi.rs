@@ -1,0 +1,43 @@
+//! The API document and the route table say the same.
+
+use serde_json::Value;
+use tenora_gateway::{openapi::Document, router::routes};
+use utoipa::OpenApi;
+
+#[test]
+fn every_route_is_documented_and_nothing_else() {
+    let document: Value = serde_json::to_value(Document::openapi()).expect("JSON");
+    let mut documented: Vec<String> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(move |(method, _)| format!("{} {path}", method.to_uppercase()))
+        })
+        .collect();
+    let mut mounted: Vec<String> =
+        routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    documented.sort();
+    mounted.sort();
+    assert_eq!(documented, mounted);
+}
+
+#[test]
+fn generations_have_bodies_with_schemas() {
+    let document: Value = serde_json::to_value(Document::openapi()).expect("JSON");
+    for path in ["/v1/chat/completions", "/v1/completions"] {
+        let body =
+            &document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let name = body.as_str().and_then(|name| name.strip_prefix("#/components/schemas/")).expect(path);
+        let schema = &document["components"]["schemas"][name];
+        assert!(schema["properties"]["temperature"].is_object(), "{path}: {schema}");
+        assert!(
+            schema["required"].as_array().is_some_and(|fields| fields.contains(&"model".into())),
+            "{path}"
+        );
+    }
+}
