@@ -279,3 +279,6 @@ fn chain(cause: &(dyn Cause + Send + Sync + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The meanings of the other crates, brought into the catalogue.
 
 use tenora_adapter_store::StoreError;
-use tenora_engine::{AdapterRejection, EngineError};
+use tenora_engine::{AdapterRejection, EngineError, lora::codes};
 
 use super::ApiError;
 
@@ -41,8 +41,12 @@ impl From<StoreError> for ApiError {
     }
 }
 
+/// What is wrong with our copy of the files, or with the device, is no mistake of their owner.
 impl From<AdapterRejection> for ApiError {
     fn from(rejection: AdapterRejection) -> Self {
-        Self::AdapterRejected(rejection)
+        match rejection.code {
+            codes::DIGEST_MISMATCH | codes::UNREADABLE | codes::NOT_LOADED => Self::internal(rejection),
+            _ => Self::AdapterRejected(rejection),
+        }
     }
 }

@@ -1,0 +1,62 @@
+//! The whole catalogue, as clients match on it.
+
+use tenora_engine::AdapterRejection;
+
+use super::*;
+
+fn every_error() -> Vec<ApiError> {
+    let text = || "x".to_owned();
+    vec![
+        ApiError::MissingKey,
+        ApiError::MalformedKey("it holds no key"),
+        ApiError::WrongKey,
+        ApiError::InsufficientScope { scope: "chat" },
+        ApiError::InvalidJson { problem: text() },
+        ApiError::invalid("messages[0].content", "x"),
+        ApiError::UnsupportedMediaType { expected: "application/json" },
+        ApiError::InvalidMultipart { problem: text() },
+        ApiError::TooLarge { what: "The file", param: Some("adapter_model.safetensors"), limit_bytes: 1 },
+        ApiError::HeadersTooLarge { limit_bytes: 1 },
+        ApiError::BodyTimeout { idle_s: 30 },
+        ApiError::RouteNotFound { path: text() },
+        ApiError::MethodNotAllowed { path: text(), method: text(), allow: text() },
+        ApiError::model_not_found("x"),
+        ApiError::BaseMismatch { model: text(), base: text() },
+        ApiError::AdapterRejected(AdapterRejection::new("adapter_not_finite", "tensor", "x")),
+        ApiError::ContextLengthExceeded { prompt: 2, context: 1 },
+        ApiError::NoChatTemplate,
+        ApiError::ChatTemplate(text()),
+        ApiError::TenantNotFound { slug: text() },
+        ApiError::TenantExists { slug: text() },
+        ApiError::KeyNotFound,
+        ApiError::QueueFull,
+        ApiError::ShuttingDown,
+        ApiError::StorageUnavailable("secret".into()),
+        ApiError::internal("secret"),
+    ]
+}
+
+#[test]
+fn status_code_parameter_and_retry_of_every_error() {
+    let errors = every_error();
+    let lines = errors.iter().map(|error| {
+        let entry = error.entry();
+        let retry = match entry.retry {
+            Retry::ClientDecides => String::new(),
+            Retry::Never => " never".to_owned(),
+            Retry::After { seconds } => format!(" after {seconds} s"),
+        };
+        let param = error.param().map_or_else(String::new, |param| format!(" [{param}]"));
+        format!("{} {} {}{param}{retry}", entry.status.as_u16(), entry.kind.as_str(), entry.code)
+    });
+    insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn no_cause_is_told_to_a_client() {
+    for error in every_error() {
+        let told = serde_json::to_string(&error.envelope()).expect("JSON");
+        assert!(!told.contains("secret"), "{told}");
+        assert_eq!(error.error_response().status(), error.entry().status);
+    }
+}
