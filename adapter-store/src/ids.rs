@@ -14,7 +14,7 @@ pub use names::{AdapterName, DisplayName, TenantId, TenantSlug};
 macro_rules! text_form {
     ($type:ty) => {
         impl std::str::FromStr for $type {
-            type Err = crate::error::ParseError;
+            type Err = crate::parse_error::ParseError;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::parse(text)

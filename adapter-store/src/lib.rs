@@ -26,19 +26,22 @@ mod config;
 mod scope;
 mod tenant;
 
+mod error;
+
 mod ids;
 
-mod error;
+mod parse_error;
 
 pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
 pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
 pub use config::{DatabaseUrl, StoreConfig};
-pub use error::{ParseError, StoreError};
+pub use error::StoreError;
 pub use ids::{
     AdapterName, Digest, DisplayName, KeyId, ModelRef, Selector, TenantId, TenantSlug, VersionNumber,
 };
 pub use local_cache::LocalAdapter;
 pub use operator::OperatorStore;
+pub use parse_error::ParseError;
 pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};

@@ -70,7 +70,7 @@ impl OperatorStore {
         Ok(created)
     }
 
-    /// A tenant's keys, newest first, revoked ones too; at most [`SHOWN_KEYS`].
+    /// A tenant's keys, newest first, revoked ones too; at most [`crate::SHOWN_KEYS`].
     pub async fn list_keys(&self, slug: &TenantSlug) -> Result<Vec<KeyInfo>, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?;
         keys::list(&self.parts.database, tenant.id).await

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 
 /// One thing that a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -65,7 +65,7 @@ async fn answer(
             Event::Done(usage) => return Ok((texts, reasons, usage)),
         }
     }
-    panic!("the stream ended without a sum");
+    Err(EngineError::Fault("the stream ended without a sum".to_owned()))
 }
 
 async fn text(engine: &Engine, request: GenerateRequest) -> String {

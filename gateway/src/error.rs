@@ -2,6 +2,7 @@
 //! What lies below knows meanings only; here is the one place where they become HTTP.
 
 mod catalogue;
+mod envelope;
 mod sources;
 
 use std::{borrow::Cow, error::Error as Cause};
@@ -14,9 +15,10 @@ use tenora_adapter_store::ParseError;
 use tenora_engine::AdapterRejection;
 use thiserror::Error;
 
-use crate::wire::error::{ErrorBody, ErrorEnvelope};
-
-pub use self::catalogue::{Entry, Kind, Retry};
+pub use self::{
+    catalogue::{Entry, Kind, Retry},
+    envelope::{ErrorBody, ErrorEnvelope},
+};
 
 /// What a handler returns.
 pub type ApiResult<T = HttpResponse> = Result<T, ApiError>;
@@ -154,7 +156,7 @@ pub enum ApiError {
         slug: String,
     },
     /// The operator named a key that the tenant does not have.
-    #[error("The tenant has no such API key, or it has been revoked already.")]
+    #[error("The tenant has no such API key.")]
     KeyNotFound,
 
     /// The engine's queue is full.

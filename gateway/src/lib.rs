@@ -24,12 +24,13 @@ pub mod app;
 pub mod admission;
 pub mod auth;
 pub mod body;
+pub mod wire;
+
 pub mod error;
 pub mod hub;
 pub mod progress;
 pub mod scope;
 pub mod secrets;
 pub mod telemetry;
-pub mod wire;
 
 pub mod config;

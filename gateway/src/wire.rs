@@ -3,7 +3,6 @@
 pub mod adapters;
 pub mod chat;
 pub mod completions;
-pub mod error;
 pub mod generation;
 pub mod health;
 pub mod list;

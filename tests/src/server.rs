@@ -94,22 +94,10 @@ impl Settings {
         std::thread::spawn(move || {
             BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| _ = lines.send(line));
         });
-        let started = Instant::now();
-        let mut welcome = Vec::new();
-        while let Ok(line) = read.recv_timeout(START_TIMEOUT.saturating_sub(started.elapsed())) {
-            let url = line.split_once(" at http://").map(|(_, address)| format!("http://{}", address.trim()));
-            welcome.push(line);
-            if let Some(url) = url {
-                std::thread::sleep(Duration::from_millis(100));
-                welcome.extend(read.try_iter());
-                return Server { child, url, welcome, _stdout: read };
-            }
-        }
-        _ = child.kill();
-        std::panic::panic_any(format!(
-            "the server did not start:\n{}",
-            fs::read_to_string(&log).unwrap_or_default()
-        ))
+        let mut server = Server { child, url: String::new(), welcome: Vec::new(), lines: read };
+        let started = server.read_welcome();
+        assert!(started, "the server did not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
+        server
     }
 
     fn command(&self) -> Command {
@@ -128,10 +116,26 @@ pub struct Server {
     pub url: String,
     /// What it printed when it was ready.
     pub welcome: Vec<String>,
-    _stdout: mpsc::Receiver<String>,
+    lines: mpsc::Receiver<String>,
 }
 
 impl Server {
+    /// Reads what it prints until it says where it answers.
+    fn read_welcome(&mut self) -> bool {
+        let started = Instant::now();
+        while let Ok(line) = self.lines.recv_timeout(START_TIMEOUT.saturating_sub(started.elapsed())) {
+            let url = line.split_once(" at http://").map(|(_, address)| format!("http://{}", address.trim()));
+            self.welcome.push(line);
+            if let Some(url) = url {
+                std::thread::sleep(Duration::from_millis(100));
+                self.welcome.extend(self.lines.try_iter());
+                self.url = url;
+                return true;
+            }
+        }
+        false
+    }
+
     /// A client with this key, or with none.
     pub fn client(&self, key: Option<&str>) -> Client {
         Client::new(&self.url, key)

@@ -7,7 +7,7 @@ use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Type};
 
 use super::text_form;
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 
 /// SHA-256 over an adapter's canonical config and weights, written `sha256:<64 hex digits>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

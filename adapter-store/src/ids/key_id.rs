@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::text_form;
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 
 /// Names a key without opening anything: 32 lower-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{AdapterName, text_form};
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 
 /// A version's number within its adapter: 1, 2, 3 …, given at commit and never again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

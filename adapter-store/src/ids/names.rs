@@ -5,7 +5,7 @@ use std::fmt;
 use uuid::Uuid;
 
 use super::text_form;
-use crate::error::ParseError;
+use crate::parse_error::ParseError;
 
 /// A tenant, for ever: slugs and names are words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]

@@ -204,9 +204,8 @@ proptest! {
                 choices: 1 + u32::from(fate == 1),
             };
             let reader = bench.ask(&asked);
-            if fate > 1 {
-                kept.push((reader, asked));
-            } else if fate == 1 {
+            // One in eight hangs up at once.
+            if fate > 0 {
                 kept.push((reader, asked));
             }
         }

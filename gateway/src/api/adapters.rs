@@ -10,11 +10,10 @@ use super::{paging::paging, upload};
 use crate::{
     app::{App, pinned},
     auth::Caller,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, ErrorEnvelope},
     scope,
     wire::{
         adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter},
-        error::ErrorEnvelope,
         list::{List, PageQuery},
     },
 };

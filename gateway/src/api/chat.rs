@@ -7,12 +7,9 @@ use crate::{
     app::App,
     auth::Caller,
     body::Json,
-    error::ApiResult,
+    error::{ApiResult, ErrorEnvelope},
     scope,
-    wire::{
-        chat::{Chat, ChatCompletion, ChatRequest},
-        error::ErrorEnvelope,
-    },
+    wire::chat::{Chat, ChatCompletion, ChatRequest},
 };
 
 /// Continues a conversation with the base model or one of the caller's adapters; with `stream`, as server-sent events

@@ -7,12 +7,9 @@ use crate::{
     app::App,
     auth::Caller,
     body::Json,
-    error::ApiResult,
+    error::{ApiResult, ErrorEnvelope},
     scope,
-    wire::{
-        completions::{Completion, CompletionRequest, Text},
-        error::ErrorEnvelope,
-    },
+    wire::completions::{Completion, CompletionRequest, Text},
 };
 
 /// Continues a text with the base model or one of the caller's adapters; with `stream`, as server-sent events of

@@ -13,9 +13,8 @@ use crate::{
     app::App,
     auth::Admin,
     body::Json,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, ErrorEnvelope},
     wire::{
-        error::ErrorEnvelope,
         list::List,
         tenants::{CreatedKey, DeletedKey, Key, NewKey},
     },

@@ -9,9 +9,9 @@ use tenora_adapter_store::{Adapter, Paging};
 use crate::{
     app::App,
     auth::Caller,
-    error::ApiResult,
+    error::{ApiResult, ErrorEnvelope},
     scope,
-    wire::{error::ErrorEnvelope, list::List, models::Model},
+    wire::{list::List, models::Model},
 };
 
 /// What the caller can send as `model`.

@@ -11,9 +11,8 @@ use crate::{
     app::App,
     auth::Admin,
     body::Json,
-    error::{ApiError, ApiResult},
+    error::{ApiError, ApiResult, ErrorEnvelope},
     wire::{
-        error::ErrorEnvelope,
         list::{List, PageQuery},
         tenants::{NewTenant, Tenant},
     },
