@@ -73,7 +73,7 @@ impl Database {
         match url {
             DatabaseUrl::Sqlite(path) => {
                 let pool = sqlite_pool(path).await?;
-                SQLITE.run(&pool).await.map_err(migration_meaning)?;
+                forward(&SQLITE).run(&pool).await.map_err(migration_meaning)?;
                 Ok(Self::Sqlite(pool))
             }
             DatabaseUrl::Postgres(url) => {
@@ -90,7 +90,7 @@ impl Database {
             DatabaseUrl::Sqlite(_) => Self::open(url).await.map(drop),
             DatabaseUrl::Postgres(url) => {
                 let pool = postgres_pool(url.expose_secret()).await?;
-                let migrated = POSTGRES.run(&pool).await.map_err(migration_meaning);
+                let migrated = forward(&POSTGRES).run(&pool).await.map_err(migration_meaning);
                 pool.close().await;
                 migrated
             }
@@ -133,6 +133,13 @@ async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
         .application_name("tenora");
     let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
     pool.connect_with(options).await.map_err(meaning)
+}
+
+/// Applies what is missing and leaves alone what a newer program has applied.
+fn forward(embedded: &Migrator) -> Migrator {
+    let mut migrator = Migrator::with_migrations(embedded.iter().cloned().collect());
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 /// A schema newer than this program is fine (migrations only add, see `migrations/README.md`); an older one is not.
