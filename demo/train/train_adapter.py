@@ -27,7 +27,7 @@ RANK = 16
 ALPHA = 32
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 BATCH = 32
-PEAK_RATE = 1e-2
+PEAK_RATE = 3e-3
 WARMUP_STEPS = 40
 DECAY_FROM = 0.2
 CHECK_STEPS = 100
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("task", choices=sorted(TASKS))
     parser.add_argument("--base", type=Path, default=Path("../base"))
     parser.add_argument("--adapters", type=Path, default=Path("../adapters"))
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
