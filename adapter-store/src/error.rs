@@ -58,7 +58,9 @@ pub enum StoreError {
     #[error("the database schema is not up to date; run `tenora migrate` and start again")]
     NotMigrated,
     /// Stored bytes are missing or are not what their digest says.
-    #[error("the stored bytes of {digest} are missing or damaged; push the adapter again")]
+    #[error(
+        "the stored bytes of {digest} are missing or damaged; push the adapter again, and let all servers share one blobs folder"
+    )]
     Corrupt {
         /// The digest that the bytes should have.
         digest: Digest,

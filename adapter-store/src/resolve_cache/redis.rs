@@ -15,6 +15,9 @@ use crate::api_key::Pepper;
 use crate::error::StoreError;
 use crate::ids::{ModelRef, TenantId};
 
+/// Seconds that Redis keeps a tenant's epoch: far longer than any entry lives. The next one is later still.
+const EPOCH_S: u64 = 60 * 60;
+
 /// A look-up may cost a request this much when Redis is slow; the breaker sees to it that few pay.
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(50);
 /// A change is rare and worth a longer wait.
@@ -57,10 +60,8 @@ impl RedisCache {
         if !self.breaker.allows() {
             return Lookup::Unusable;
         }
-        let fresh = fresh_epoch();
         let mut pipeline = redis::pipe();
-        // The epoch of a tenant that has none (new, or lost by Redis) is later than every epoch it ever had.
-        pipeline.cmd("SET").arg(self.epoch_key(tenant)).arg(fresh).arg("NX").ignore();
+        self.ensure_epoch(&mut pipeline, tenant);
         pipeline.cmd("MGET").arg(self.epoch_key(tenant)).arg(self.entry_key(tenant, model));
         let answer: Option<((u64, Option<Vec<u8>>),)> = self.ask(&pipeline, LOOKUP_TIMEOUT).await;
         let Some(((epoch, entry),)) = answer else { return Lookup::Unusable };
@@ -97,7 +98,7 @@ impl RedisCache {
     pub(super) async fn invalidate(&self, tenant: TenantId) -> bool {
         let mut pipeline = redis::pipe();
         pipeline.atomic();
-        pipeline.cmd("SET").arg(self.epoch_key(tenant)).arg(fresh_epoch()).arg("NX").ignore();
+        self.ensure_epoch(&mut pipeline, tenant);
         pipeline.incr(self.epoch_key(tenant), 1).ignore();
         self.ask::<()>(&pipeline, INVALIDATE_TIMEOUT).await.is_some()
     }
@@ -145,6 +146,12 @@ impl RedisCache {
     }
 
     /// The braces keep a tenant's keys on one node of a cluster.
+    /// The epoch of a tenant that has none (new, over, or lost by Redis) is later than every epoch it ever had.
+    fn ensure_epoch(&self, pipeline: &mut redis::Pipeline, tenant: TenantId) {
+        let set = pipeline.cmd("SET").arg(self.epoch_key(tenant)).arg(fresh_epoch());
+        set.arg("NX").arg("EX").arg(EPOCH_S).ignore();
+    }
+
     fn epoch_key(&self, tenant: TenantId) -> String {
         format!("{}epoch:{{{tenant}}}", self.prefix)
     }
