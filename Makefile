@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-rust test-clients check bench fmt
+.PHONY: help run build-tests test test-rust test-clients check bench fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -16,8 +16,11 @@ run: ## Build, and serve the demo on 127.0.0.1:8080
 
 test: test-rust test-clients ## Run everything; what needs an absent service says SKIPPED
 
-test-rust: ## Run the Rust suites
-	cargo build --release -p tenora-gateway
+# The binary is built with the features that the tests unify to: else every shared crate would be built twice.
+build-tests:
+	cargo build --release --workspace --all-targets
+
+test-rust: build-tests ## Run the Rust suites
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --release --workspace --no-fail-fast --success-output final
 	cargo test --release --workspace --doc
@@ -25,8 +28,7 @@ else
 	cargo test --release --workspace --no-fail-fast
 endif
 
-test-clients: ## Run the official OpenAI clients and a short demo evaluation against the demo
-	cargo build --release -p tenora-gateway
+test-clients: build-tests ## Run the official OpenAI clients and a short demo evaluation against the demo
 	tests/clients/run.sh $(TENORA)
 
 check: ## Formatting, lints, documentation, licences
