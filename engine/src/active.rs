@@ -45,8 +45,8 @@ pub(crate) struct Active<A> {
 /// When things happened to a request for the first time, and last.
 #[derive(Debug, Default)]
 pub(crate) struct Times {
-    pub(crate) adapter_ready: Option<Instant>,
-    pub(crate) first_row: Option<Instant>,
+    adapter_ready: Option<Instant>,
+    first_row: Option<Instant>,
     first_token: Option<Instant>,
     last_token: Option<Instant>,
     /// Whether the adapter was resident when the request came.
@@ -120,10 +120,12 @@ impl<A> Active<A> {
         choice == 0 || self.choices[0].tokens.len() > self.submission.prompt.len() || self.choices[0].finished
     }
 
-    /// Notes that rows of this request are scheduled, and that this many tokens of its first choice came from the cache.
+    /// Notes that a choice runs from now on, and how many of its tokens came from the cache.
     pub(crate) fn begun(&mut self, choice: usize, cached: usize) {
+        let now = Instant::now();
+        self.times.adapter_ready.get_or_insert(now);
         if self.times.first_row.is_none() {
-            self.times.first_row = Some(Instant::now());
+            self.times.first_row = Some(now);
             self.submission.place = None;
             if choice == 0 {
                 self.cached_tokens = cached.min(self.submission.prompt.len());

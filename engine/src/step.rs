@@ -7,7 +7,6 @@ use std::{
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Instant,
 };
 
 use self::schedule::{Chunk, Plan};
@@ -270,15 +269,6 @@ fn extend_segments<A>(segments: &mut Vec<Segment<A>>, rows: Range<usize>, adapte
             last.rows.end = rows.end;
         }
         _ => segments.push(Segment { rows, adapter: adapter.cloned() }),
-    }
-}
-
-impl<R: Runner> Stepper<R> {
-    /// Notes that a choice runs from now on.
-    fn note_begun(&mut self, chunk: &Chunk, cached: usize) {
-        let request = &mut self.requests[chunk.request];
-        request.times.adapter_ready.get_or_insert_with(Instant::now);
-        request.begun(chunk.choice, cached);
     }
 }
 

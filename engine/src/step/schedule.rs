@@ -67,14 +67,14 @@ impl<R: Runner> Stepper<R> {
                 return;
             }
             if self.is_ready(place) && self.choice(place).pending() == 1 {
-                while !self.extend(place, 1) {
-                    if !self.preempt_younger_than(place) {
-                        plan.short_of_blocks = true;
-                        break;
-                    }
+                let mut holds = self.extend(place, 1);
+                while !holds && self.preempt_younger_than(place) {
+                    holds = self.extend(place, 1);
                 }
-                if self.holds_rows(place, 1) {
+                if holds {
                     plan.add(place, 1);
+                } else {
+                    plan.short_of_blocks = true;
                 }
             }
         }
@@ -131,10 +131,11 @@ impl<R: Runner> Stepper<R> {
             plan.short_of_blocks = true;
             return Ok(());
         }
-        let choice = &mut self.requests[place.0].choices[place.1];
+        let request = &mut self.requests[place.0];
+        let choice = &mut request.choices[place.1];
         choice.computed = cached;
         choice.running = Some(Running { blocks, adapter });
-        self.note_begun(&Chunk { request: place.0, choice: place.1, rows: 0 }, cached);
+        request.begun(place.1, cached);
         Ok(())
     }
 
@@ -163,12 +164,6 @@ impl<R: Runner> Stepper<R> {
         let choice = &mut self.requests[request].choices[choice];
         let tokens = choice.computed + rows;
         choice.running.as_mut().is_some_and(|running| self.pool.extend(&mut running.blocks, tokens))
-    }
-
-    fn holds_rows(&self, place: Place, rows: usize) -> bool {
-        let choice = self.choice(place);
-        let needed = self.pool.blocks_for(choice.computed + rows);
-        choice.running.as_ref().is_some_and(|running| running.blocks.blocks().len() >= needed)
     }
 
     /// Takes the blocks of the youngest running choice that is younger than this one.

@@ -1,7 +1,11 @@
 //! A runner whose next token is a function of the whole sequence as its KV blocks hold it, and of the adapter: a block
 //! that is lost, shared wrongly or overwritten changes the answer.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokenizers::{Tokenizer, models::wordlevel::WordLevel};
 use tokio::sync::mpsc;
