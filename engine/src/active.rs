@@ -140,7 +140,7 @@ impl<A> Active<A> {
     pub(crate) fn advance(
         &mut self,
         choice: usize,
-        logits: Vec<f32>,
+        logits: &mut [f32],
         ends: &Ends<'_>,
     ) -> Result<(), EngineError> {
         let prompt_len = self.submission.prompt.len();

@@ -3,7 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use crate::kv_pool::BlockId;
+use crate::{error::EngineError, kv_pool::BlockId, model::ModelConfig};
 
 /// The rows of one step: decode rows and prefill chunks side by side, sorted by adapter.
 pub struct Batch<A> {
@@ -46,4 +46,55 @@ impl<A> Batch<A> {
     pub fn logits_rows(&self) -> usize {
         self.sequences.iter().filter(|s| s.wants_logits).count()
     }
+
+    /// Whether a runner may trust its indices to this batch: its shape, tokens, positions and blocks.
+    ///
+    /// # Errors
+    /// [`EngineError::Fault`] says what is malformed.
+    pub fn check(
+        &self,
+        model: &ModelConfig,
+        (pool_blocks, block_tokens): (usize, usize),
+    ) -> Result<(), EngineError> {
+        let rows = self.rows();
+        let broken = |what: &str| Err(EngineError::Fault(format!("malformed batch: {what}")));
+        if rows == 0 || self.positions.len() != rows {
+            return broken("no rows, or not one position for each");
+        }
+        if self.tokens.iter().any(|&t| t as usize >= model.vocab_size) {
+            return broken("a token outside the vocabulary");
+        }
+        if self.positions.iter().any(|&p| p as usize >= model.context_length) {
+            return broken("a position outside the context");
+        }
+        if !tile(self.sequences.iter().map(|s| &s.rows), rows)
+            || !tile(self.segments.iter().map(|s| &s.rows), rows)
+        {
+            return broken("sequences or segments leave gaps");
+        }
+        for sequence in &self.sequences {
+            let positions = &self.positions[sequence.rows.clone()];
+            let consecutive = positions.windows(2).all(|pair| pair[1] == pair[0] + 1);
+            let context = positions.last().map_or(0, |&last| last as usize + 1);
+            if !consecutive || sequence.blocks.len() * block_tokens < context {
+                return broken("a sequence's positions are not consecutive, or its blocks do not hold them");
+            }
+            if sequence.blocks.iter().any(|block| block.0 as usize >= pool_blocks) {
+                return broken("a block outside the pool");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether ranges follow each other from 0 to `rows`, none of them empty.
+fn tile<'a>(ranges: impl Iterator<Item = &'a Range<usize>>, rows: usize) -> bool {
+    let mut next = 0;
+    for range in ranges {
+        if range.start != next || range.end <= range.start {
+            return false;
+        }
+        next = range.end;
+    }
+    next == rows
 }

@@ -22,7 +22,7 @@ use crate::{
     model::ModelConfig,
     request::{Event, GenerateRequest, Prompt},
     residency::{self, Residency},
-    runner::{Runner, reference::ReferenceRunner},
+    runner::{BaseFacts, Runner, reference::ReferenceRunner},
     stats::Stats,
     step::{Limits, Stepper},
     template::ChatTemplate,
@@ -39,10 +39,11 @@ pub struct Engine(Arc<Shared>);
 
 struct Shared {
     base: BaseInfo,
-    model: ModelConfig,
+    model: Arc<ModelConfig>,
     codec: Arc<TextCodec>,
     template: Option<ChatTemplate>,
     config: EngineConfig,
+    resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
     commands: queue::SyncSender<Command>,
     places: Arc<Semaphore>,
     stats: watch::Receiver<Stats>,
@@ -79,13 +80,13 @@ impl Engine {
     /// [`EngineError::BaseModel`] names the file, field or tensor that cannot be served.
     pub fn start(config: EngineConfig, progress: &dyn Fn(LoadProgress)) -> Result<Self, EngineError> {
         let runner = ReferenceRunner::load(&config, progress)?;
-        let model = runner.model().clone();
+        let BaseFacts { model, fingerprint, parameters, .. } = runner.base().clone();
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;
         let base = BaseInfo {
             id: config.model_id.clone(),
-            fingerprint: runner.fingerprint().to_owned(),
-            parameters: runner.parameters(),
+            fingerprint,
+            parameters,
             context_length: model.context_length,
         };
         let (commands, received) = queue::sync_channel(config.queue_limit + SPARE_COMMANDS);
@@ -94,8 +95,12 @@ impl Engine {
             // A full queue is being read anyway.
             Arc::new(move || _ = commands.try_send(Command::Wake))
         };
-        let estimate = ReferenceRunner::adapter_bytes;
-        let residency = Residency::new(config.adapter_bytes, runner.loader(), estimate, wake);
+        let loader = runner.loader();
+        let resident_bytes = {
+            let loader = Arc::clone(&loader);
+            Box::new(move |file_bytes| loader.resident_bytes(file_bytes))
+        };
+        let residency = Residency::new(config.adapter_bytes, loader, wake);
         let limits = Limits::new(&config, model.context_length, &model.eos_tokens);
         let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec));
         let (numbers, stats) = watch::channel(stepper.stats());
@@ -104,7 +109,8 @@ impl Engine {
             .spawn(move || worker::run(stepper, &received, &numbers))
             .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
         let places = Arc::new(Semaphore::new(config.queue_limit));
-        Ok(Self(Arc::new(Shared { base, model, codec, template, config, commands, places, stats })))
+        let shared = Shared { base, model, codec, template, config, resident_bytes, commands, places, stats };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// The resident base model.
@@ -158,7 +164,7 @@ impl Engine {
     pub fn check_adapter(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
         let EngineConfig { max_rank, adapter_bytes, .. } = self.0.config;
         let report = lora::check(config, weights, &self.0.model, max_rank)?;
-        let bytes = ReferenceRunner::adapter_bytes(report.bytes);
+        let bytes = (self.0.resident_bytes)(report.bytes);
         if bytes > adapter_bytes {
             return Err(residency::too_large(bytes, adapter_bytes));
         }

@@ -26,8 +26,7 @@ pub(crate) struct Residency<A> {
     budget: usize,
     /// Steps so far: what was wanted in the current one is not evicted for another.
     tick: u64,
-    loader: AdapterLoader<A>,
-    estimate: fn(u64) -> usize,
+    loader: Arc<dyn AdapterLoader<Adapter = A>>,
     wake: Arc<dyn Fn() + Send + Sync>,
     outcomes: (mpsc::Sender<Outcome<A>>, mpsc::Receiver<Outcome<A>>),
 }
@@ -46,15 +45,13 @@ pub(crate) struct Outcome<A> {
 }
 
 impl<A: ResidentAdapter> Residency<A> {
-    /// An empty residency; `estimate` bounds what a file of some bytes takes in memory, and `wake` is called from a
-    /// loader's thread when an outcome waits.
+    /// An empty residency; `wake` is called from a loader's thread when an outcome waits.
     pub(crate) fn new(
         budget: usize,
-        loader: AdapterLoader<A>,
-        estimate: fn(u64) -> usize,
+        loader: Arc<dyn AdapterLoader<Adapter = A>>,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { entries: HashMap::new(), budget, tick: 0, loader, estimate, wake, outcomes: mpsc::channel() }
+        Self { entries: HashMap::new(), budget, tick: 0, loader, wake, outcomes: mpsc::channel() }
     }
 
     /// Begins a step.
@@ -105,7 +102,7 @@ impl<A: ResidentAdapter> Residency<A> {
     fn bytes_of(&self, files: &AdapterFiles) -> Result<usize, AdapterRejection> {
         let file = std::fs::metadata(&files.weights)
             .map_err(|error| crate::lora::read::unreadable("adapter_model.safetensors", &error))?;
-        let bytes = (self.estimate)(file.len());
+        let bytes = self.loader.resident_bytes(file.len());
         match bytes <= self.budget {
             true => Ok(bytes),
             false => Err(too_large(bytes, self.budget)),
@@ -146,7 +143,7 @@ impl<A: ResidentAdapter> Residency<A> {
         let (loader, outcomes, wake) =
             (Arc::clone(&self.loader), self.outcomes.0.clone(), Arc::clone(&self.wake));
         let work = move || {
-            let loaded = catch_unwind(AssertUnwindSafe(|| loader(&files)));
+            let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&files)));
             let adapter = loaded.unwrap_or_else(|_| Err(not_loaded()));
             // The engine may have ended meanwhile: then nobody waits for this.
             _ = outcomes.send(Outcome { digest, adapter });

@@ -3,8 +3,11 @@
 
 pub mod reference;
 
+mod base;
+
 use std::sync::Arc;
 
+pub use self::base::BaseFacts;
 use crate::{
     batch::Batch,
     error::{AdapterRejection, EngineError},
@@ -24,13 +27,13 @@ pub trait Runner: Send + 'static {
     ///
     /// # Errors
     /// [`EngineError::Fault`]: the device failed; no row of this batch may be trusted.
-    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Vec<Vec<f32>>, EngineError>;
+    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Logits<'_>, EngineError>;
 
-    /// How adapters are brought in, callable from loader threads while [`Runner::run`] is at work.
-    fn loader(&self) -> AdapterLoader<Self::Adapter>;
+    /// How adapters are brought in, while [`Runner::run`] is at work.
+    fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = Self::Adapter>>;
 
-    /// The most bytes that an adapter whose weights file has `file_bytes` takes while resident.
-    fn adapter_bytes(file_bytes: u64) -> usize;
+    /// The base model that is resident.
+    fn base(&self) -> &BaseFacts;
 
     /// Blocks in the KV pool.
     fn kv_blocks(&self) -> usize;
@@ -45,5 +48,37 @@ pub trait ResidentAdapter: Send + Sync + 'static {
     fn bytes(&self) -> usize;
 }
 
-/// Reads, re-hashes, checks and converts one adapter's files.
-pub type AdapterLoader<A> = Arc<dyn Fn(&AdapterFiles) -> Result<A, AdapterRejection> + Send + Sync>;
+/// Brings adapters in, from threads of its callers.
+pub trait AdapterLoader: Send + Sync + 'static {
+    /// What it makes.
+    type Adapter: ResidentAdapter;
+
+    /// Reads, re-hashes, checks and converts one adapter's files.
+    ///
+    /// # Errors
+    /// The files are not those of the digest, or cannot be honoured exactly on this base.
+    fn load(&self, files: &AdapterFiles) -> Result<Self::Adapter, AdapterRejection>;
+
+    /// The most bytes that an adapter whose weights file has `file_bytes` takes while resident.
+    fn resident_bytes(&self, file_bytes: u64) -> usize;
+}
+
+/// One step's logits, in the runner's memory until its next step: rows of `vocab_size` numbers, free to be changed.
+pub struct Logits<'a> {
+    numbers: &'a mut [f32],
+    stride: usize,
+    vocab_size: usize,
+}
+
+impl<'a> Logits<'a> {
+    /// Rows that begin every `stride` numbers.
+    pub fn new(numbers: &'a mut [f32], stride: usize, vocab_size: usize) -> Self {
+        Self { numbers, stride, vocab_size }
+    }
+
+    /// The rows, one for each sequence that wanted logits, `[vocab_size]` each.
+    pub fn into_rows(self) -> impl Iterator<Item = &'a mut [f32]> {
+        let vocab_size = self.vocab_size;
+        self.numbers.chunks_exact_mut(self.stride).map(move |row| &mut row[..vocab_size])
+    }
+}

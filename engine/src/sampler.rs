@@ -37,9 +37,9 @@ pub(crate) struct Chosen {
     pub(crate) logprobs: Option<(f32, Vec<(u32, f32)>)>,
 }
 
-/// Chooses a token; `prompt` and `output` are what penalties count. `None` when the logits hold NaN or +infinity.
+/// Chooses a token, and leaves changed logits behind; `prompt` and `output` are what penalties count. `None` when the logits hold NaN or +infinity.
 pub(crate) fn sample(
-    mut logits: Vec<f32>,
+    logits: &mut [f32],
     sampling: &Sampling,
     (prompt, output): (&[u32], &[u32]),
     draw: Draw,
@@ -47,14 +47,14 @@ pub(crate) fn sample(
     if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
         return None;
     }
-    let unmodified = sampling.logprobs.map(|count| (log_softmax(&logits), usize::from(count)));
-    penalise(&mut logits, sampling, prompt, output);
+    let unmodified = sampling.logprobs.map(|count| (log_softmax(logits), usize::from(count)));
+    penalise(logits, sampling, prompt, output);
     for &(token, bias) in &sampling.logit_bias {
         if let Some(logit) = logits.get_mut(token as usize) {
             *logit += bias;
         }
     }
-    let token = if sampling.temperature == 0.0 { greedy(&logits) } else { draw_one(&logits, sampling, draw) };
+    let token = if sampling.temperature == 0.0 { greedy(logits) } else { draw_one(logits, sampling, draw) };
     let logprobs = unmodified.map(|(all, count)| (all[token as usize], likeliest(&all, count)));
     Some(Chosen { token, logprobs })
 }

@@ -17,7 +17,7 @@ use crate::{
     error::EngineError,
     kv_pool::KvPool,
     residency::Residency,
-    runner::Runner,
+    runner::{Logits, Runner},
     stats::Stats,
     tokenizer::TextCodec,
 };
@@ -124,11 +124,15 @@ impl<R: Runner> Stepper<R> {
         let batch = self.batch(&chunks);
         self.steps += 1;
         self.largest_mix = self.largest_mix.max(batch.segments.len());
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.runner.run(&batch)));
+        let Self { runner, pool, requests, limits, codec, .. } = self;
+        let outcome = catch_unwind(AssertUnwindSafe(|| runner.run(&batch)));
         let outcome = outcome.unwrap_or_else(|_| Err(EngineError::Fault("the runner panicked".to_owned())));
         drop(batch);
         match outcome {
-            Ok(logits) => failed.extend(self.commit(&chunks, logits)),
+            Ok(logits) => {
+                let ends = Ends { codec, eos: &limits.eos, context_length: limits.context_length };
+                failed.extend(commit(requests, pool, (&chunks, logits), &ends));
+            }
             Err(error) => {
                 tracing::error!(%error, "A step failed; its requests end");
                 failed.extend(chunks.iter().map(|chunk| (chunk.request, error.clone())));
@@ -168,41 +172,6 @@ impl<R: Runner> Stepper<R> {
             });
         }
         batch
-    }
-
-    /// Notes what was computed, and lets every sequence that has its logits choose its token.
-    fn commit(&mut self, chunks: &[Chunk], logits: Vec<Vec<f32>>) -> Vec<(usize, EngineError)> {
-        let mut logits = logits.into_iter();
-        let mut failed = Vec::new();
-        let ends =
-            Ends { codec: &self.codec, eos: &self.limits.eos, context_length: self.limits.context_length };
-        for chunk in chunks {
-            let request = &mut self.requests[chunk.request];
-            let choice = &mut request.choices[chunk.choice];
-            choice.computed += chunk.rows;
-            if let Some(running) = &mut choice.running {
-                self.pool.register(&mut running.blocks, &choice.tokens[..choice.computed]);
-            }
-            if choice.pending() > 0 {
-                continue;
-            }
-            let advanced = match logits.next() {
-                Some(logits) => request.advance(chunk.choice, logits, &ends),
-                None => Err(EngineError::Fault("the runner returned too few logits".to_owned())),
-            };
-            if let Err(error) = advanced {
-                tracing::error!(%error, "A sequence failed");
-                failed.push((chunk.request, error));
-                continue;
-            }
-            let choice = &mut request.choices[chunk.choice];
-            if choice.finished
-                && let Some(running) = choice.running.take()
-            {
-                self.pool.release(running.blocks);
-            }
-        }
-        failed
     }
 
     /// Ends requests with errors; several for one request count once.
@@ -261,6 +230,44 @@ impl<R: Runner> Stepper<R> {
         let running = self.requests.iter().flat_map(|r| &r.choices).filter_map(|c| c.running.as_ref());
         self.pool.check_integrity(running.map(|running| running.blocks.blocks().len()).sum())
     }
+}
+
+/// Notes what was computed, and lets every sequence that has its logits choose its token.
+fn commit<A>(
+    requests: &mut [Active<A>],
+    pool: &mut KvPool,
+    (chunks, logits): (&[Chunk], Logits<'_>),
+    ends: &Ends<'_>,
+) -> Vec<(usize, EngineError)> {
+    let mut logits = logits.into_rows();
+    let mut failed = Vec::new();
+    for chunk in chunks {
+        let request = &mut requests[chunk.request];
+        let choice = &mut request.choices[chunk.choice];
+        choice.computed += chunk.rows;
+        if let Some(running) = &mut choice.running {
+            pool.register(&mut running.blocks, &choice.tokens[..choice.computed]);
+        }
+        if choice.pending() > 0 {
+            continue;
+        }
+        let advanced = match logits.next() {
+            Some(logits) => request.advance(chunk.choice, logits, ends),
+            None => Err(EngineError::Fault("the runner returned too few logits".to_owned())),
+        };
+        if let Err(error) = advanced {
+            tracing::error!(%error, "A sequence failed");
+            failed.push((chunk.request, error));
+            continue;
+        }
+        let choice = &mut request.choices[chunk.choice];
+        if choice.finished
+            && let Some(running) = choice.running.take()
+        {
+            pool.release(running.blocks);
+        }
+    }
+    failed
 }
 
 fn extend_segments<A>(segments: &mut Vec<Segment<A>>, rows: Range<usize>, adapter: Option<&Arc<A>>) {

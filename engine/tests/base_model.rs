@@ -285,15 +285,15 @@ fn the_runner_reports_what_it_loaded_and_refuses_what_cannot_fit() {
         runner.map(|runner| (runner, progress.into_inner())).map_err(|e| e.to_string())
     };
     let (runner, progress) = load(|_| ()).unwrap();
-    assert_eq!(runner.weight_bytes(), runner.parameters() * 4);
-    assert_eq!(progress.last().unwrap().done, runner.weight_bytes());
+    assert_eq!(runner.base().weight_bytes, runner.base().parameters * 4);
+    assert_eq!(progress.last().unwrap().done, runner.base().weight_bytes);
     assert!(progress.windows(2).all(|w| w[0].done < w[1].done && w[0].total == w[1].total));
     // Keys and values of three layers, 16 tokens, 2 heads of 8, in f32.
     assert_eq!(runner.kv_blocks(), (1 << 20) / (2 * 3 * 16 * 2 * 8 * 4));
-    assert_eq!(runner.fingerprint(), Folder::copy("llama").fingerprint());
+    assert_eq!(runner.base().fingerprint, Folder::copy("llama").fingerprint());
 
     let (shorter, _) = load(|c| c.context_length = Some(100)).unwrap();
-    assert_eq!(shorter.model().context_length, 100);
+    assert_eq!(shorter.base().model.context_length, 100);
     assert_refused(load(|c| c.context_length = Some(257)), &["257", "256"]);
     assert_refused(load(|c| c.kv_bytes = 90_000), &["256 tokens", "98304", "90000"]);
     assert!(load(|c| c.kv_bytes = 98_304).is_ok());

@@ -15,7 +15,7 @@ fn draw(position: usize) -> Draw {
 }
 
 fn chosen(logits: &[f32], sampling: &Sampling, position: usize) -> u32 {
-    sample(logits.to_vec(), sampling, (&[], &[]), draw(position)).unwrap().token
+    sample(&mut logits.to_vec(), sampling, (&[], &[]), draw(position)).unwrap().token
 }
 
 /// Every token that 2,000 draws choose, ascending, with how often.

@@ -220,10 +220,10 @@ fn an_adapter_of_another_base_is_refused() {
 #[test]
 fn the_loader_refuses_what_the_check_refuses() {
     let bench = Bench::new("llama");
-    let load = runner().loader();
+    let loader = runner().loader();
     for bad in bad::all() {
         let files = bench.stored(&bad.files, digest(&bad.files));
-        let code = load(&files).err().map(|rejection| rejection.code);
+        let code = loader.load(&files).err().map(|rejection| rejection.code);
         // The loader stops reading an oversized config, so it cannot know its digest.
         let expected = if bad.code == codes::CONFIG_TOO_LARGE { codes::DIGEST_MISMATCH } else { bad.code };
         assert_eq!(code, Some(expected), "{}", bad.name);
@@ -233,12 +233,12 @@ fn the_loader_refuses_what_the_check_refuses() {
 #[test]
 fn the_loader_keeps_nothing_but_the_promised_bytes() {
     let bench = Bench::new("llama");
-    let load = runner().loader();
+    let loader = runner().loader();
     let good = Adapter::good("llama/rank4").files();
-    assert!(load(&bench.stored(&good, digest(&good))).is_ok());
+    assert!(loader.load(&bench.stored(&good, digest(&good))).is_ok());
 
     let refused = |files: &Files, why: &str| {
-        let code = load(&bench.stored(files, digest(&good))).err().map(|rejection| rejection.code);
+        let code = loader.load(&bench.stored(files, digest(&good))).err().map(|rejection| rejection.code);
         assert_eq!(code, Some(codes::DIGEST_MISMATCH), "{why}");
     };
     let mut other = good.clone();
@@ -254,7 +254,7 @@ fn the_loader_keeps_nothing_but_the_promised_bytes() {
 
     let mut gone = bench.stored(&good, digest(&good));
     gone.weights = bench.folder.path().join("not-there");
-    let rejection = load(&gone).err().unwrap();
+    let rejection = loader.load(&gone).err().unwrap();
     assert_eq!(rejection.code, codes::UNREADABLE);
     assert!(!rejection.message.contains("not-there"), "{rejection}");
 }

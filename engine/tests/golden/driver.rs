@@ -54,7 +54,7 @@ impl Driver {
 
     pub(crate) fn row(&mut self, fixture: &Fixture, case: &Case) -> Row {
         let adapter = case.adapter.clone().map(|name| {
-            let load = || Arc::new((self.runner.loader())(&files(fixture.model, &name)).unwrap());
+            let load = || Arc::new(self.runner.loader().load(&files(fixture.model, &name)).unwrap());
             let adapter = Arc::clone(self.adapters.entry(name.clone()).or_insert_with(load));
             (name, adapter)
         });
@@ -85,7 +85,8 @@ impl Driver {
             let (blocks, wants_logits) = (row.blocks.clone(), *wants_logits);
             batch.sequences.push(BatchSequence { rows, blocks, wants_logits });
         }
-        let logits = self.runner.run(&batch).unwrap();
+        let logits: Vec<Vec<f32>> =
+            self.runner.run(&batch).unwrap().into_rows().map(|row| row.to_vec()).collect();
         assert_eq!(logits.len(), batch.logits_rows());
         let mut numbered: Vec<_> = order.into_iter().filter(|&i| work[i].2).zip(logits).collect();
         numbered.sort_by_key(|(i, _)| *i);

@@ -17,7 +17,7 @@ use crate::{
     },
     model::{ModelConfig, Projection},
     request::AdapterFiles,
-    runner::ResidentAdapter,
+    runner::{AdapterLoader, ResidentAdapter},
 };
 
 /// A resident adapter.
@@ -62,12 +62,11 @@ pub(super) struct AdapterSource {
     pub(super) device: Device,
 }
 
-impl AdapterSource {
+impl AdapterLoader for AdapterSource {
+    type Adapter = ReferenceAdapter;
+
     /// Reads both files once: hash, check, convert. Nothing is kept unless the digest is the promised one.
-    pub(super) fn load(
-        &self,
-        files: &AdapterFiles,
-    ) -> std::result::Result<ReferenceAdapter, AdapterRejection> {
+    fn load(&self, files: &AdapterFiles) -> std::result::Result<ReferenceAdapter, AdapterRejection> {
         let config = read_config(files)?;
         let mut hash = Sha256::new();
         hash.update((config.len() as u64).to_le_bytes());
@@ -84,6 +83,11 @@ impl AdapterSource {
         file.finish(&files.digest)?;
         outcome?;
         Ok(collected.into_adapter())
+    }
+
+    /// The smallest numbers of a file have two bytes, and a tensor's at most four.
+    fn resident_bytes(&self, file_bytes: u64) -> usize {
+        usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_mul(2)
     }
 }
 

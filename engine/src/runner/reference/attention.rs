@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
 use super::{BLOCK_TOKENS, ReferenceAdapter};
@@ -109,23 +109,16 @@ struct Write {
 impl StepPlan {
     pub(super) fn new(batch: &Batch<ReferenceAdapter>, kv: &KvPool) -> Result<Self> {
         let plan = |s: &BatchSequence| {
-            SequencePlan::new(s, batch.positions[s.rows.start] as usize, (kv.blocks, &kv.device))
+            SequencePlan::new(s, batch.positions[s.rows.start] as usize, &kv.device)
         };
         Ok(Self { sequences: batch.sequences.iter().map(plan).collect::<Result<_>>()? })
     }
 }
 
 impl SequencePlan {
-    fn new(sequence: &BatchSequence, start: usize, pool: (usize, &Device)) -> Result<Self> {
-        let (pool_blocks, device) = pool;
+    fn new(sequence: &BatchSequence, start: usize, device: &Device) -> Result<Self> {
         let rows = sequence.rows.clone();
         let context = start + rows.len();
-        if sequence.blocks.len() * BLOCK_TOKENS < context {
-            bail!("{} blocks do not hold {context} tokens", sequence.blocks.len());
-        }
-        if sequence.blocks.iter().any(|b| b.0 as usize >= pool_blocks) {
-            bail!("a block outside the pool of {pool_blocks}");
-        }
         let slot = |position: usize| {
             sequence.blocks[position / BLOCK_TOKENS].0 as usize * BLOCK_TOKENS + position % BLOCK_TOKENS
         };

@@ -42,13 +42,13 @@ impl Decoder {
         Ok(Self { embedding, layers, norm, head, rope })
     }
 
-    /// Logits, `[vocab_size]`, of each sequence that wants them.
+    /// Logits, `[sequences that want them, vocab_size]`, row by row.
     pub(super) fn forward(
         &self,
         batch: &Batch<ReferenceAdapter>,
         plan: &StepPlan,
         kv: &KvPool,
-    ) -> Result<Vec<Vec<f32>>> {
+    ) -> Result<Vec<f32>> {
         let device = self.embedding.device();
         let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
         let step = Step { plan, segments: &batch.segments, angles: self.rope.at(&batch.positions)?, kv };
@@ -62,7 +62,7 @@ impl Decoder {
             return Ok(Vec::new());
         }
         let hidden = hidden.index_select(&Tensor::new(last_rows, device)?, 0)?;
-        self.head.forward(&self.norm.forward(&hidden)?)?.to_dtype(DType::F32)?.to_vec2()
+        self.head.forward(&self.norm.forward(&hidden)?)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     error::AdapterRejection,
     kv_pool::{BlockId, Owner},
     request::{AdapterFiles, CacheDomain, Event, Sampling},
-    runner::{AdapterLoader, ResidentAdapter},
+    runner::{AdapterLoader, BaseFacts, ResidentAdapter},
 };
 
 pub(super) const ADAPTERS: usize = 3;
@@ -41,6 +41,7 @@ pub(super) struct FakeRunner {
     blocks: usize,
     slots: HashMap<(BlockId, usize), u32>,
     rows: usize,
+    logits: Vec<f32>,
 }
 
 /// What follows these tokens under this adapter.
@@ -52,10 +53,10 @@ fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
 impl Runner for FakeRunner {
     type Adapter = FakeAdapter;
 
-    fn run(&mut self, batch: &Batch<FakeAdapter>) -> Result<Vec<Vec<f32>>, EngineError> {
+    fn run(&mut self, batch: &Batch<FakeAdapter>) -> Result<Logits<'_>, EngineError> {
         assert!(!batch.tokens.contains(&FATAL_TOKEN), "a panic on purpose");
         self.rows += batch.rows();
-        let mut logits = Vec::new();
+        self.logits.clear();
         for sequence in &batch.sequences {
             for row in sequence.rows.clone() {
                 let position = batch.positions[row] as usize;
@@ -70,22 +71,18 @@ impl Runner for FakeRunner {
                     .map(|p| self.slots[&(sequence.blocks[p / BLOCK_TOKENS], p % BLOCK_TOKENS)]);
                 let mut row = vec![0.0; VOCABULARY as usize];
                 row[next(held, adapter) as usize] = if adapter == Some(NAN) { f32::NAN } else { 1.0 };
-                logits.push(row);
+                self.logits.extend(row);
             }
         }
-        Ok(logits)
+        Ok(Logits::new(&mut self.logits, VOCABULARY as usize, VOCABULARY as usize))
     }
 
-    fn loader(&self) -> AdapterLoader<FakeAdapter> {
-        Arc::new(|files: &AdapterFiles| match usize::from(files.digest[0]) {
-            BROKEN => Err(AdapterRejection::whole("broken", "broken on purpose")),
-            PANICS => panic!("a panic on purpose"),
-            adapter => Ok(FakeAdapter(adapter)),
-        })
+    fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = FakeAdapter>> {
+        Arc::new(FakeLoader)
     }
 
-    fn adapter_bytes(_: u64) -> usize {
-        ADAPTER_BYTES
+    fn base(&self) -> &BaseFacts {
+        unreachable!("the stepper has no question about the base model")
     }
 
     fn kv_blocks(&self) -> usize {
@@ -94,6 +91,24 @@ impl Runner for FakeRunner {
 
     fn block_tokens(&self) -> usize {
         BLOCK_TOKENS
+    }
+}
+
+struct FakeLoader;
+
+impl AdapterLoader for FakeLoader {
+    type Adapter = FakeAdapter;
+
+    fn load(&self, files: &AdapterFiles) -> Result<FakeAdapter, AdapterRejection> {
+        match usize::from(files.digest[0]) {
+            BROKEN => Err(AdapterRejection::whole("broken", "broken on purpose")),
+            PANICS => panic!("a panic on purpose"),
+            adapter => Ok(FakeAdapter(adapter)),
+        }
+    }
+
+    fn resident_bytes(&self, _: u64) -> usize {
+        ADAPTER_BYTES
     }
 }
 
@@ -135,9 +150,8 @@ impl Bench {
     }
 
     pub(super) fn with_adapter_bytes(blocks: usize, rows: usize, adapter_bytes: usize) -> Self {
-        let runner = FakeRunner { blocks, slots: HashMap::new(), rows: 0 };
-        let residency =
-            Residency::new(adapter_bytes, runner.loader(), FakeRunner::adapter_bytes, Arc::new(|| ()));
+        let runner = FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new() };
+        let residency = Residency::new(adapter_bytes, runner.loader(), Arc::new(|| ()));
         let vocabulary = (0..VOCABULARY).map(|id| (format!("t{id}"), id)).collect();
         let words = WordLevel::builder().vocab(vocabulary).unk_token("t0".to_owned()).build().unwrap();
         let codec = Arc::new(TextCodec::new(Tokenizer::new(words)));

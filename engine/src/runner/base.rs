@@ -1,0 +1,75 @@
+//! What every runner does first: open the checkpoint that the settings name, and measure it.
+
+use std::sync::Arc;
+
+use crate::{
+    config::{EngineConfig, LoadProgress},
+    error::EngineError,
+    model::{Checkpoint, ModelConfig},
+};
+
+/// A resident base model, whatever computes it.
+#[derive(Debug, Clone)]
+pub struct BaseFacts {
+    /// Its shape; the context length is the one served.
+    pub model: Arc<ModelConfig>,
+    /// What names its weights and arithmetic: SHA-256, in hex.
+    pub fingerprint: String,
+    /// Bytes of its tensors in the file.
+    pub weight_bytes: u64,
+    /// Numbers in its tensors.
+    pub parameters: u64,
+}
+
+impl BaseFacts {
+    /// Opens the checkpoint and reads every byte of it once.
+    pub(super) fn open(
+        config: &EngineConfig,
+        progress: &dyn Fn(LoadProgress),
+    ) -> Result<(Self, Checkpoint), EngineError> {
+        let model = Arc::new(served_model(config)?);
+        let checkpoint = Checkpoint::open(&config.model, &model)?;
+        let fingerprint = checkpoint.fingerprint(&model, progress)?;
+        let (weight_bytes, parameters) = (checkpoint.weight_bytes(), checkpoint.parameters());
+        Ok((Self { model, fingerprint, weight_bytes, parameters }, checkpoint))
+    }
+
+    /// How many KV blocks the settings pay for; at least one context must fit.
+    pub(super) fn kv_blocks(
+        &self,
+        config: &EngineConfig,
+        (block_tokens, block_bytes): (usize, usize),
+    ) -> Result<usize, String> {
+        let blocks = config.kv_bytes / block_bytes;
+        let context = self.model.context_length;
+        let needed = context.div_ceil(block_tokens);
+        if blocks < needed {
+            return Err(format!(
+                "one context of {context} tokens needs {} bytes of KV blocks, and {} are given; give more, or serve a \
+                 shorter context",
+                needed * block_bytes,
+                config.kv_bytes
+            ));
+        }
+        Ok(blocks)
+    }
+}
+
+/// The model as served: its context may be shortened by the settings, not lengthened.
+fn served_model(config: &EngineConfig) -> Result<ModelConfig, EngineError> {
+    let mut model = ModelConfig::read(&config.model)?;
+    match config.context_length {
+        Some(wanted) if wanted > model.context_length || wanted == 0 => {
+            let problem = format!(
+                "a context of {wanted} tokens is asked for, and 1 to {} are possible",
+                model.context_length
+            );
+            Err(EngineError::BaseModel { path: config.model.clone(), problem })
+        }
+        Some(wanted) => {
+            model.context_length = wanted;
+            Ok(model)
+        }
+        None => Ok(model),
+    }
+}
