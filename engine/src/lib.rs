@@ -12,6 +12,8 @@ mod residency;
 
 pub mod runner;
 
+pub mod batch;
+
 pub mod lora;
 
 pub mod model;
@@ -22,7 +24,6 @@ mod tokenizer;
 mod sampler;
 mod stop;
 
-pub mod batch;
 pub mod kv_pool;
 pub mod request;
 

@@ -3,6 +3,7 @@
 
 pub mod reference;
 
+mod adapter_file;
 mod base;
 
 use std::sync::Arc;

@@ -125,10 +125,7 @@ impl<R: Runner> Stepper<R> {
         self.steps += 1;
         self.largest_mix = self.largest_mix.max(batch.segments.len());
         let Self { runner, pool, requests, limits, codec, .. } = self;
-        let outcome = catch_unwind(AssertUnwindSafe(|| runner.run(&batch)));
-        let outcome = outcome.unwrap_or_else(|_| Err(EngineError::Fault("the runner panicked".to_owned())));
-        drop(batch);
-        match outcome {
+        match run_caught(runner, &batch) {
             Ok(logits) => {
                 let ends = Ends { codec, eos: &limits.eos, context_length: limits.context_length };
                 failed.extend(commit(requests, pool, (&chunks, logits), &ends));
@@ -230,6 +227,19 @@ impl<R: Runner> Stepper<R> {
         let running = self.requests.iter().flat_map(|r| &r.choices).filter_map(|c| c.running.as_ref());
         self.pool.check_integrity(running.map(|running| running.blocks.blocks().len()).sum())
     }
+}
+
+/// A step in which a panic is a fault like any other.
+fn run_caught<'a, R: Runner>(
+    runner: &'a mut R,
+    batch: &Batch<R::Adapter>,
+) -> Result<Logits<'a>, EngineError> {
+    let work = AssertUnwindSafe((runner, batch));
+    let outcome = catch_unwind(move || {
+        let AssertUnwindSafe((runner, batch)) = { work };
+        runner.run(batch)
+    });
+    outcome.unwrap_or_else(|_| Err(EngineError::Fault("the runner panicked".to_owned())))
 }
 
 /// Notes what was computed, and lets every sequence that has its logits choose its token.

@@ -68,7 +68,7 @@ fn penalties_and_bias_move_logits() {
         })
     };
     let choose = |sampling: &Sampling, prompt: &[u32], output: &[u32]| {
-        sample(vec![2.0, 1.5, -1.0], sampling, (prompt, output), draw(0)).unwrap().token
+        sample(&mut vec![2.0, 1.5, -1.0], sampling, (prompt, output), draw(0)).unwrap().token
     };
     let presence = greedy(|s| s.presence_penalty = 0.6);
     assert_eq!(choose(&presence, &[0], &[]), 0, "the prompt is not counted");
@@ -89,7 +89,7 @@ fn log_probabilities_are_of_the_unmodified_distribution() {
         s.logprobs = Some(2);
         s.logit_bias = vec![(0, 100.0)];
     });
-    let answer = sample(vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
+    let answer = sample(&mut vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
     let (own, top) = answer.logprobs.unwrap();
     assert_eq!(answer.token, 0);
     assert!((own - 0.25f32.ln()).abs() < 1e-6);
@@ -109,7 +109,7 @@ fn a_draw_depends_on_seed_choice_and_position_alone() {
 #[test]
 fn logits_that_are_no_numbers_choose_nothing() {
     for bad in [f32::NAN, f32::INFINITY] {
-        assert_eq!(sample(vec![0.0, bad], &settings(|_| ()), (&[], &[]), draw(0)), None);
+        assert_eq!(sample(&mut vec![0.0, bad], &settings(|_| ()), (&[], &[]), draw(0)), None);
     }
 }
 
@@ -121,7 +121,7 @@ proptest! {
         top_k in 0u32..50,
     ) {
         let sampling = Sampling { temperature, top_p, min_p, top_k, ..Sampling::default() };
-        let answer = sample(logits.clone(), &sampling, (&[], &[]), draw(3)).unwrap();
+        let answer = sample(&mut logits.clone(), &sampling, (&[], &[]), draw(3)).unwrap();
         prop_assert!((answer.token as usize) < logits.len());
     }
 }

@@ -1,23 +1,18 @@
 //! An adapter as candle tensors: read in one pass, and applied as `s · B (A x)`.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::AdapterRejection,
     lora::{
         codes,
-        read::{self, FloatType, PlacedTensor, Side},
+        read::{FloatType, PlacedTensor, Side},
     },
     model::{ModelConfig, Projection},
     request::AdapterFiles,
-    runner::{AdapterLoader, ResidentAdapter},
+    runner::{AdapterLoader, ResidentAdapter, adapter_file::read_verified},
 };
 
 /// A resident adapter.
@@ -67,62 +62,16 @@ impl AdapterLoader for AdapterSource {
 
     /// Reads both files once: hash, check, convert. Nothing is kept unless the digest is the promised one.
     fn load(&self, files: &AdapterFiles) -> std::result::Result<ReferenceAdapter, AdapterRejection> {
-        let config = read_config(files)?;
-        let mut hash = Sha256::new();
-        hash.update((config.len() as u64).to_le_bytes());
-        hash.update(&config);
-        let (file, bytes) = read::open(&files.weights)?;
-        let mut file = HashingReader { file, hash };
         let mut collected = Collected::new(self.model.layers);
-        let outcome = read::Reader { model: &self.model, max_rank: self.max_rank }.read(
-            &config,
-            (&mut file, bytes),
-            &mut |tensor, bytes| collected.take(tensor, bytes, self),
-        );
-        // Damage on our disk must not be reported as the owner's mistake, so the digest is judged first.
-        file.finish(&files.digest)?;
-        outcome?;
+        read_verified(files, (&self.model, self.max_rank), &mut |tensor, bytes| {
+            collected.take(tensor, bytes, self)
+        })?;
         Ok(collected.into_adapter())
     }
 
     /// The smallest numbers of a file have two bytes, and a tensor's at most four.
     fn resident_bytes(&self, file_bytes: u64) -> usize {
         usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_mul(2)
-    }
-}
-
-fn read_config(files: &AdapterFiles) -> std::result::Result<Vec<u8>, AdapterRejection> {
-    let mut config = Vec::new();
-    File::open(&files.config)
-        .and_then(|file| file.take(read::MAX_CONFIG_BYTES as u64 + 1).read_to_end(&mut config))
-        .map_err(|e| read::unreadable("adapter_config.json", &e))?;
-    Ok(config)
-}
-
-/// Hashes whatever is read through it.
-struct HashingReader<R> {
-    file: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for HashingReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-impl<R: Read> HashingReader<R> {
-    /// Reads what is left, and compares.
-    fn finish(mut self, digest: &[u8; 32]) -> std::result::Result<(), AdapterRejection> {
-        io::copy(&mut self, &mut io::sink())
-            .map_err(|e| read::unreadable("adapter_model.safetensors", &e))?;
-        if self.hash.finalize().as_slice() == digest {
-            return Ok(());
-        }
-        let message = "the stored files are not those that were uploaded; upload the adapter again";
-        Err(AdapterRejection::whole(codes::DIGEST_MISMATCH, message))
     }
 }
 
