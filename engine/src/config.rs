@@ -11,6 +11,14 @@ pub struct EngineConfig {
     pub model_id: String,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// How: the reference runner is slower everywhere, and the judge of the others.
+    pub runner: RunnerChoice,
+    /// Threads of the cpu runner; `None` = one for each core.
+    pub threads: Option<usize>,
+    /// Instructions of the cpu runner; `None` = the best that the machine has. Results do not depend on it.
+    pub instruction_set: Option<InstructionSet>,
+    /// Weights of the cpu runner; `None` = as they are stored.
+    pub quantization: Option<Quantization>,
     /// Bytes for the pool of KV blocks.
     pub kv_bytes: usize,
     /// Bytes for resident adapters.
@@ -39,6 +47,10 @@ impl EngineConfig {
             model,
             model_id,
             device: DeviceChoice::Auto,
+            runner: RunnerChoice::Auto,
+            threads: None,
+            instruction_set: None,
+            quantization: None,
             kv_bytes: 512 << 20,
             adapter_bytes: 1 << 30,
             max_rank: 256,
@@ -61,6 +73,51 @@ pub enum DeviceChoice {
     Cpu,
     /// A CUDA device by number.
     Cuda(usize),
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunnerChoice {
+    /// The fastest one for the device.
+    #[default]
+    Auto,
+    /// Own kernels, on a CPU.
+    Cpu,
+    /// candle's tensors, on any device.
+    Reference,
+}
+
+/// A form of the base weights with fewer bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantization {
+    /// llama.cpp's Q8_0: groups of 32 signed bytes with one f16 scale, by candle's quantiser. Adapters stay as they are.
+    Q8_0,
+}
+
+/// Instructions of the cpu runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// AVX2, FMA and F16C registers; x86-64 only.
+    Avx2,
+    /// Plain arrays, on any machine.
+    Portable,
+}
+
+impl InstructionSet {
+    /// Whether this machine has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => {
+                is_x86_feature_detected!("avx2")
+                    && is_x86_feature_detected!("fma")
+                    && is_x86_feature_detected!("f16c")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 => false,
+        }
+    }
 }
 
 /// Progress of loading the base model, for a progress bar.

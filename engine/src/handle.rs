@@ -15,14 +15,14 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::{
     active::{EVENT_BUFFER, Submission},
-    config::{EngineConfig, LoadProgress},
+    config::{EngineConfig, LoadProgress, RunnerChoice},
     error::{AdapterRejection, EngineError},
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
     request::{Event, GenerateRequest, Prompt},
     residency::{self, Residency},
-    runner::{BaseFacts, Runner, reference::ReferenceRunner},
+    runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
     stats::Stats,
     step::{Limits, Stepper},
     template::ChatTemplate,
@@ -79,7 +79,14 @@ impl Engine {
     /// # Errors
     /// [`EngineError::BaseModel`] names the file, field or tensor that cannot be served.
     pub fn start(config: EngineConfig, progress: &dyn Fn(LoadProgress)) -> Result<Self, EngineError> {
-        let runner = ReferenceRunner::load(&config, progress)?;
+        match runner::choose(&config)? {
+            RunnerChoice::Cpu => Self::serve(CpuRunner::load(&config, progress)?, config),
+            _ => Self::serve(ReferenceRunner::load(&config, progress)?, config),
+        }
+    }
+
+    /// Starts the thread that a runner computes on.
+    fn serve<R: Runner>(runner: R, config: EngineConfig) -> Result<Self, EngineError> {
         let BaseFacts { model, fingerprint, parameters, .. } = runner.base().clone();
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;

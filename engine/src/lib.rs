@@ -32,7 +32,7 @@ mod stats;
 pub mod config;
 pub mod error;
 
-pub use config::{DeviceChoice, EngineConfig, LoadProgress};
+pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, TokenStream};
 pub use lora::AdapterReport;

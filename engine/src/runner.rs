@@ -1,6 +1,7 @@
 //! The engine's one seam: a runner turns a batch into logits. What it runs on, and how weights and keys lie in memory,
 //! is its own business; scheduling, sampling and tenants are not.
 
+pub mod cpu;
 pub mod reference;
 
 mod adapter_file;
@@ -11,9 +12,26 @@ use std::sync::Arc;
 pub use self::base::BaseFacts;
 use crate::{
     batch::Batch,
+    config::{EngineConfig, RunnerChoice},
     error::{AdapterRejection, EngineError},
     request::AdapterFiles,
 };
+
+/// The runner for these settings: a CPU's own unless another is asked for, and the reference on GPUs.
+///
+/// # Errors
+/// [`EngineError::BaseModel`]: the settings contradict each other.
+pub(crate) fn choose(config: &EngineConfig) -> Result<RunnerChoice, EngineError> {
+    let refuse = |problem: &str| {
+        Err(EngineError::BaseModel { path: config.model.clone(), problem: problem.to_owned() })
+    };
+    match (config.runner, reference::is_cpu(config.device)) {
+        (RunnerChoice::Auto, true) | (RunnerChoice::Cpu, true) => Ok(RunnerChoice::Cpu),
+        (RunnerChoice::Cpu, false) => refuse("the cpu runner is asked for on another device"),
+        (_, _) if config.quantization.is_some() => refuse("only the cpu runner quantises"),
+        (_, _) => Ok(RunnerChoice::Reference),
+    }
+}
 
 /// Turns batches into logits, one at a time, on the engine's thread.
 ///

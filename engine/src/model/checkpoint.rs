@@ -98,6 +98,19 @@ impl Checkpoint {
         Ok(hex::encode(hash.finalize()))
     }
 
+    /// One tensor, in the mapped file.
+    ///
+    /// # Errors
+    /// [`EngineError::BaseModel`]: the checkpoint has no such tensor.
+    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, EngineError> {
+        self.files.get(name).map_err(|error| self.fault(format!("tensor `{name}`: {error}")))
+    }
+
+    /// Something is wrong with these weights.
+    pub fn fault(&self, problem: String) -> EngineError {
+        fault(&self.dir, problem)
+    }
+
     /// Hands the tensors to the loaders of `mistralrs-quant`, converted to `dtype` on `device`.
     pub fn into_var_builder(self, dtype: DType, device: &Device) -> ShardedVarBuilder {
         ShardedSafeTensors::wrap(Box::new(self.files), dtype, device.clone())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 pub use self::adapter::ReferenceAdapter;
+pub(super) use self::device::is_cpu;
 use self::{
     adapter::AdapterSource,
     attention::{KvPool, StepPlan},

@@ -89,7 +89,8 @@ fn log_probabilities_are_of_the_unmodified_distribution() {
         s.logprobs = Some(2);
         s.logit_bias = vec![(0, 100.0)];
     });
-    let answer = sample(&mut vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
+    let answer =
+        sample(&mut vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
     let (own, top) = answer.logprobs.unwrap();
     assert_eq!(answer.token, 0);
     assert!((own - 0.25f32.ln()).abs() < 1e-6);

@@ -1,31 +1,41 @@
 //! Drives a runner by hand: allocates blocks, sorts rows by adapter, builds batches.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use tenora_engine::{
     batch::{Batch, BatchSequence, Segment},
-    config::{DeviceChoice, EngineConfig},
+    config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
     request::AdapterFiles,
-    runner::{
-        Runner,
-        reference::{ReferenceAdapter, ReferenceRunner},
-    },
+    runner::{Runner, cpu::CpuRunner, reference::ReferenceRunner},
 };
 
 use crate::fixture::{Case, Fixture, folder};
 
-/// One runner with its free blocks and its adapters.
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Reference,
+    Cpu(InstructionSet, usize),
+    Quantized(InstructionSet, usize),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A runner of whatever kind, with its free blocks and its adapters.
 pub(crate) struct Driver {
-    runner: ReferenceRunner,
+    runner: Box<dyn AnyRunner>,
     free: Vec<BlockId>,
-    adapters: HashMap<String, Arc<ReferenceAdapter>>,
 }
 
 /// One sequence.
 pub(crate) struct Row {
-    adapter: Option<(String, Arc<ReferenceAdapter>)>,
+    adapter: Option<String>,
     blocks: Vec<BlockId>,
     position: usize,
 }
@@ -34,31 +44,32 @@ impl Row {
     pub(crate) fn position(&self) -> usize {
         self.position
     }
-
-    pub(crate) fn adapter(&self) -> Option<&Arc<ReferenceAdapter>> {
-        self.adapter.as_ref().map(|(_, adapter)| adapter)
-    }
 }
 
 impl Driver {
-    pub(crate) fn load(model: &str) -> Self {
+    pub(crate) fn load(model: &str, kind: Kind) -> Self {
         let mut config = EngineConfig::new(folder(model).join("base"));
         config.kv_bytes = 8 << 20;
         config.device = DeviceChoice::Cpu;
-        let runner = ReferenceRunner::load(&config, &|_| ()).unwrap();
+        if let Kind::Cpu(instructions, threads) | Kind::Quantized(instructions, threads) = kind {
+            (config.instruction_set, config.threads) = (Some(instructions), Some(threads));
+        }
+        config.quantization = matches!(kind, Kind::Quantized(..)).then_some(Quantization::Q8_0);
+        let runner = match kind {
+            Kind::Reference => Loaded::boxed(ReferenceRunner::load(&config, &|_| ()).unwrap()),
+            _ => Loaded::boxed(CpuRunner::load(&config, &|_| ()).unwrap()),
+        };
         // Every third block first, so that no sequence's blocks lie side by side.
-        let blocks = runner.kv_blocks() as u32;
+        let blocks = runner.blocks().0 as u32;
         let free = (0..3).flat_map(|offset| (offset..blocks).step_by(3)).map(BlockId).collect();
-        Self { runner, free, adapters: HashMap::new() }
+        Self { runner, free }
     }
 
     pub(crate) fn row(&mut self, fixture: &Fixture, case: &Case) -> Row {
-        let adapter = case.adapter.clone().map(|name| {
-            let load = || Arc::new(self.runner.loader().load(&files(fixture.model, &name)).unwrap());
-            let adapter = Arc::clone(self.adapters.entry(name.clone()).or_insert_with(load));
-            (name, adapter)
-        });
-        Row { adapter, blocks: Vec::new(), position: 0 }
+        if let Some(adapter) = &case.adapter {
+            self.runner.load(fixture.model, adapter);
+        }
+        Row { adapter: case.adapter.clone(), blocks: Vec::new(), position: 0 }
     }
 
     pub(crate) fn release(&mut self, row: Row) {
@@ -68,42 +79,83 @@ impl Driver {
     /// One step: each row's tokens, and whether the logits of the last are wanted. Logits come back in the order of `work`.
     pub(crate) fn step(&mut self, work: &mut [(&mut Row, Vec<u32>, bool)]) -> Vec<Vec<f32>> {
         let mut order: Vec<usize> = (0..work.len()).collect();
-        order.sort_by_key(|&i| work[i].0.adapter.as_ref().map(|(name, _)| name.clone()));
-        let mut batch =
-            Batch { tokens: Vec::new(), positions: Vec::new(), sequences: Vec::new(), segments: Vec::new() };
+        order.sort_by_key(|&i| work[i].0.adapter.clone());
+        let (_, block_tokens) = self.runner.blocks();
+        let mut plan = Plan::default();
         for &i in &order {
             let (row, tokens, wants_logits) = &mut work[i];
-            let start = batch.tokens.len();
-            batch.positions.extend((row.position..row.position + tokens.len()).map(|p| p as u32));
-            batch.tokens.extend(tokens.iter());
+            let start = plan.tokens.len();
+            plan.positions.extend((row.position..row.position + tokens.len()).map(|p| p as u32));
+            plan.tokens.extend(tokens.iter());
             row.position += tokens.len();
-            while row.blocks.len() * self.runner.block_tokens() < row.position {
+            while row.blocks.len() * block_tokens < row.position {
                 row.blocks.push(self.free.pop().expect("enough blocks"));
             }
-            let rows = start..batch.tokens.len();
-            extend_segments(&mut batch.segments, rows.clone(), row.adapter());
+            let rows = start..plan.tokens.len();
+            match plan.segments.last_mut() {
+                Some((last, adapter)) if *adapter == row.adapter => last.end = rows.end,
+                _ => plan.segments.push((rows.clone(), row.adapter.clone())),
+            }
             let (blocks, wants_logits) = (row.blocks.clone(), *wants_logits);
-            batch.sequences.push(BatchSequence { rows, blocks, wants_logits });
+            plan.sequences.push(BatchSequence { rows, blocks, wants_logits });
         }
-        let logits: Vec<Vec<f32>> =
-            self.runner.run(&batch).unwrap().into_rows().map(|row| row.to_vec()).collect();
-        assert_eq!(logits.len(), batch.logits_rows());
+        let logits = self.runner.run(plan);
         let mut numbered: Vec<_> = order.into_iter().filter(|&i| work[i].2).zip(logits).collect();
         numbered.sort_by_key(|(i, _)| *i);
         numbered.into_iter().map(|(_, logits)| logits).collect()
     }
 }
 
-fn extend_segments(
-    segments: &mut Vec<Segment<ReferenceAdapter>>,
-    rows: std::ops::Range<usize>,
-    adapter: Option<&Arc<ReferenceAdapter>>,
-) {
-    match segments.last_mut() {
-        Some(last) if last.adapter.as_ref().map(Arc::as_ptr) == adapter.map(Arc::as_ptr) => {
-            last.rows.end = rows.end;
-        }
-        _ => segments.push(Segment { rows, adapter: adapter.cloned() }),
+/// A batch with adapters by name.
+#[derive(Default)]
+struct Plan {
+    tokens: Vec<u32>,
+    positions: Vec<u32>,
+    sequences: Vec<BatchSequence>,
+    segments: Vec<(std::ops::Range<usize>, Option<String>)>,
+}
+
+/// A runner without its type.
+trait AnyRunner {
+    fn blocks(&self) -> (usize, usize);
+    fn load(&mut self, model: &str, adapter: &str);
+    fn run(&mut self, plan: Plan) -> Vec<Vec<f32>>;
+}
+
+struct Loaded<R: Runner> {
+    runner: R,
+    adapters: HashMap<String, Arc<R::Adapter>>,
+}
+
+impl<R: Runner> Loaded<R> {
+    fn boxed(runner: R) -> Box<dyn AnyRunner> {
+        Box::new(Self { runner, adapters: HashMap::new() })
+    }
+}
+
+impl<R: Runner> AnyRunner for Loaded<R> {
+    fn blocks(&self) -> (usize, usize) {
+        (self.runner.kv_blocks(), self.runner.block_tokens())
+    }
+
+    fn load(&mut self, model: &str, adapter: &str) {
+        let load = || Arc::new(self.runner.loader().load(&files(model, adapter)).unwrap());
+        self.adapters.entry(adapter.to_owned()).or_insert_with(load);
+    }
+
+    fn run(&mut self, plan: Plan) -> Vec<Vec<f32>> {
+        let Plan { tokens, positions, sequences, segments } = plan;
+        let segment = |(rows, name): (_, Option<String>)| Segment {
+            rows,
+            adapter: name.map(|name| Arc::clone(&self.adapters[&name])),
+        };
+        let segments = segments.into_iter().map(segment).collect();
+        let batch = Batch { tokens, positions, sequences, segments };
+        let wanted = batch.logits_rows();
+        let logits: Vec<Vec<f32>> =
+            self.runner.run(&batch).unwrap().into_rows().map(|row| row.to_vec()).collect();
+        assert_eq!(logits.len(), wanted);
+        logits
     }
 }
 

@@ -1,19 +1,37 @@
-//! What PEFT and transformers compute, the reference runner computes: logits within 1e-4 in f32, and the same greedy
-//! tokens, for every family and every kind of adapter, alone and mixed in one batch.
+//! What PEFT and transformers compute, every runner computes: logits within 1e-4 in f32, and the same greedy tokens, for
+//! every family and every kind of adapter, alone and mixed in one batch. The cpu runner, moreover, computes the same bits
+//! in any batch, in any chunks, on any number of threads and with any instruction set.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a fixture that cannot be read is a failed test")]
 
 mod driver;
 mod fixture;
 
-use std::sync::Arc;
-
-use driver::{Driver, Row};
+use driver::{Driver, Kind, Row};
 use fixture::{Case, Fixture, MODELS};
+use tenora_engine::InstructionSet::{Avx2, Portable};
+
+/// Models whose widths are whole groups of Q8_0.
+const QUANTIZABLE: [&str; 4] = ["llama-tied-bf16", "mistral-sharded", "qwen2", "qwen3"];
+
+/// Every runner that PEFT judges.
+const KINDS: [Kind; 3] = [Kind::Reference, Kind::Cpu(Avx2, 2), Kind::Cpu(Portable, 1)];
 
 /// Largest absolute difference of a logit.
 const TOLERANCE: f32 = 1e-4;
 /// A logit changed by this much was changed by the adapter, not by rounding.
 const FAR: f32 = 1000.0 * TOLERANCE;
+
+/// Those that this machine can run; Portable runs everywhere.
+fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.into_iter().filter(is_here)
+}
+
+fn is_here(kind: &Kind) -> bool {
+    match kind {
+        Kind::Cpu(Avx2, _) | Kind::Quantized(Avx2, _) => Avx2.is_available(),
+        _ => true,
+    }
+}
 
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
@@ -70,12 +88,14 @@ fn solo(driver: &mut Driver, fixture: &Fixture, case: &Case, chunk: usize) -> Ve
 fn whole_prompt_then_step_by_step() {
     for model in MODELS {
         let fixture = Fixture::read(model);
-        let mut driver = Driver::load(model);
-        for case in &fixture.cases {
-            let logits = solo(&mut driver, &fixture, case, usize::MAX);
-            assert_eq!(logits.len(), case.logits.len());
-            for (step, logits) in logits.iter().enumerate() {
-                assert_golden(case, step, logits, "whole prompt");
+        for kind in kinds() {
+            let mut driver = Driver::load(model, kind);
+            for case in &fixture.cases {
+                let logits = solo(&mut driver, &fixture, case, usize::MAX);
+                assert_eq!(logits.len(), case.logits.len());
+                for (step, logits) in logits.iter().enumerate() {
+                    assert_golden(case, step, logits, &format!("{kind}, {model}, whole prompt"));
+                }
             }
         }
     }
@@ -85,11 +105,13 @@ fn whole_prompt_then_step_by_step() {
 fn prompts_in_chunks() {
     for model in MODELS {
         let fixture = Fixture::read(model);
-        let mut driver = Driver::load(model);
-        for case in &fixture.cases {
-            for chunk in [1, 7, 16] {
-                for (step, logits) in solo(&mut driver, &fixture, case, chunk).iter().enumerate() {
-                    assert_golden(case, step, logits, &format!("chunks of {chunk}"));
+        for kind in kinds() {
+            let mut driver = Driver::load(model, kind);
+            for case in &fixture.cases {
+                for chunk in [1, 7, 16] {
+                    for (step, logits) in solo(&mut driver, &fixture, case, chunk).iter().enumerate() {
+                        assert_golden(case, step, logits, &format!("{kind}, {model}, chunks of {chunk}"));
+                    }
                 }
             }
         }
@@ -100,29 +122,22 @@ fn prompts_in_chunks() {
 fn adapters_matter() {
     for model in MODELS {
         let fixture = Fixture::read(model);
-        let mut driver = Driver::load(model);
-        for case in fixture.cases.iter().filter(|case| case.adapter.is_some()) {
-            let base = fixture.case(None, case.prompt);
-            let (with, without) =
-                (solo(&mut driver, &fixture, case, 16), solo(&mut driver, &fixture, base, 16));
-            let moved = distance(&with[0], &without[0]);
-            assert!(moved > FAR, "{model}, {case}: moved the logits by only {moved:e}");
+        for kind in kinds() {
+            let mut driver = Driver::load(model, kind);
+            for case in fixture.cases.iter().filter(|case| case.adapter.is_some()) {
+                let base = fixture.case(None, case.prompt);
+                let (with, without) =
+                    (solo(&mut driver, &fixture, case, 16), solo(&mut driver, &fixture, base, 16));
+                let moved = distance(&with[0], &without[0]);
+                assert!(moved > FAR, "{kind}, {model}, {case}: moved the logits by only {moved:e}");
+            }
         }
     }
 }
 
-/// Every adapter of the Llama fixture and the base, both prompts, all in one batch: prefill in chunks that end at
-/// different times, decoding beside prefill.
-#[test]
-fn a_mixed_batch_equals_solo_runs_and_peft() {
-    let fixture = Fixture::read("llama");
-    let mut driver = Driver::load("llama");
-    let adapters = fixture.cases.iter().filter(|c| c.prompt == 0 && c.adapter.is_some()).count();
-    assert!(adapters >= 8, "{adapters} different adapters");
-    let alone: Vec<_> =
-        fixture.cases.iter().map(|case| solo(&mut driver, &fixture, case, usize::MAX)).collect();
-
-    let mut rows: Vec<Row> = fixture.cases.iter().map(|case| driver.row(&fixture, case)).collect();
+/// Every case of a fixture in one batch: prefill in chunks that end at different times, decoding beside prefill.
+fn mixed(driver: &mut Driver, fixture: &Fixture) -> Vec<Vec<Vec<f32>>> {
+    let mut rows: Vec<Row> = fixture.cases.iter().map(|case| driver.row(fixture, case)).collect();
     let mut mixed: Vec<Vec<Vec<f32>>> = vec![Vec::new(); rows.len()];
     let mut largest_mix = 0;
     loop {
@@ -153,12 +168,74 @@ fn a_mixed_batch_equals_solo_runs_and_peft() {
         }
     }
     assert_eq!(largest_mix, fixture.cases.len());
-    for ((case, mixed), alone) in fixture.cases.iter().zip(&mixed).zip(&alone) {
-        assert_eq!(mixed.len(), case.greedy.len());
-        for (step, logits) in mixed.iter().enumerate() {
-            assert_golden(case, step, logits, "mixed batch");
-            let far = distance(logits, &alone[step]);
-            assert!(far <= TOLERANCE, "{case}, token {step}: {far:e} from its solo run");
+    rows.into_iter().for_each(|row| driver.release(row));
+    mixed
+}
+
+#[test]
+fn a_mixed_batch_equals_solo_runs_and_peft() {
+    let fixture = Fixture::read("llama");
+    let adapters = fixture.cases.iter().filter(|c| c.prompt == 0 && c.adapter.is_some()).count();
+    assert!(adapters >= 8, "{adapters} different adapters");
+    for kind in kinds() {
+        let mut driver = Driver::load("llama", kind);
+        let mixed = mixed(&mut driver, &fixture);
+        for (case, mixed) in fixture.cases.iter().zip(&mixed) {
+            assert_eq!(mixed.len(), case.greedy.len());
+            let alone = solo(&mut driver, &fixture, case, usize::MAX);
+            for (step, logits) in mixed.iter().enumerate() {
+                assert_golden(case, step, logits, &format!("{kind}, mixed batch"));
+                let far = distance(logits, &alone[step]);
+                assert!(far <= TOLERANCE, "{kind}, {case}, token {step}: {far:e} from its solo run");
+            }
+        }
+    }
+}
+
+/// Bits, not tolerances: quantised or not, the cpu runner's answer has one value.
+#[test]
+fn the_cpu_runner_computes_the_same_bits_however_it_is_driven() {
+    type Run = Vec<Vec<Vec<f32>>>;
+    let bits = |run: &Run| run.iter().flatten().flatten().map(|x| x.to_bits()).collect::<Vec<_>>();
+    for model in MODELS {
+        let fixture = Fixture::read(model);
+        let families: [&[Kind]; 2] = [
+            &[Kind::Cpu(Portable, 1), Kind::Cpu(Portable, 3), Kind::Cpu(Avx2, 1), Kind::Cpu(Avx2, 2)],
+            &[Kind::Quantized(Portable, 1), Kind::Quantized(Avx2, 2)],
+        ];
+        for kinds in &families[..if QUANTIZABLE.contains(&model) { 2 } else { 1 }] {
+            let mut expected: Option<Vec<u32>> = None;
+            for kind in kinds.iter().copied().filter(is_here) {
+                let mut driver = Driver::load(model, kind);
+                let mut check = |run: Run, how: &str| {
+                    let found = bits(&run);
+                    let expected = expected.get_or_insert_with(|| found.clone());
+                    assert!(found == *expected, "{kind}, {model}, {how}: other bits than the first run");
+                };
+                for chunk in [usize::MAX, 1, 7] {
+                    let alone = fixture.cases.iter().map(|case| solo(&mut driver, &fixture, case, chunk));
+                    check(alone.collect(), &format!("alone, chunks of {chunk}"));
+                }
+                check(mixed(&mut driver, &fixture), "mixed");
+            }
+        }
+    }
+}
+
+/// Q8_0 keeps eight bits of every weight, so the tiny random models' logits, some units wide, move by a few hundredths.
+#[test]
+fn a_quantised_base_stays_near() {
+    const NEAR: f32 = 0.2;
+    for model in QUANTIZABLE {
+        let fixture = Fixture::read(model);
+        let kind = Kind::Quantized(Portable, 2);
+        let mut driver = Driver::load(model, kind);
+        for case in &fixture.cases {
+            for (step, logits) in solo(&mut driver, &fixture, case, 16).iter().enumerate() {
+                let far = distance(logits, &case.logits[step]);
+                assert!(far <= NEAR, "{model}, {case}, token {step}: {far:e} from f32");
+                assert!(far > TOLERANCE, "{model}, {case}: nothing was quantised");
+            }
         }
     }
 }
@@ -167,13 +244,15 @@ fn a_mixed_batch_equals_solo_runs_and_peft() {
 #[test]
 fn sequences_do_not_see_each_other() {
     let fixture = Fixture::read("qwen3");
-    let mut driver = Driver::load("qwen3");
-    let cases = [fixture.case(Some("rank8"), 0), fixture.case(Some("rank8"), 1)];
-    let mut rows = cases.map(|case| driver.row(&fixture, case));
-    assert!(Arc::ptr_eq(rows[0].adapter().unwrap(), rows[1].adapter().unwrap()));
-    let mut work: Vec<_> =
-        rows.iter_mut().zip(&cases).map(|(row, c)| (row, fixture.prompts[c.prompt].clone(), true)).collect();
-    for (case, logits) in cases.iter().zip(driver.step(&mut work)) {
-        assert_golden(case, 0, &logits, "shared segment");
+    for kind in kinds() {
+        let mut driver = Driver::load("qwen3", kind);
+        let cases = [fixture.case(Some("rank8"), 0), fixture.case(Some("rank8"), 1)];
+        let mut rows = cases.map(|case| driver.row(&fixture, case));
+        let prompts = cases.iter().map(|case| fixture.prompts[case.prompt].clone());
+        let mut work: Vec<_> =
+            rows.iter_mut().zip(prompts).map(|(row, prompt)| (row, prompt, true)).collect();
+        for (case, logits) in cases.iter().zip(driver.step(&mut work)) {
+            assert_golden(case, 0, &logits, &format!("{kind}, shared segment"));
+        }
     }
 }

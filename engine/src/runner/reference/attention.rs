@@ -108,9 +108,8 @@ struct Write {
 
 impl StepPlan {
     pub(super) fn new(batch: &Batch<ReferenceAdapter>, kv: &KvPool) -> Result<Self> {
-        let plan = |s: &BatchSequence| {
-            SequencePlan::new(s, batch.positions[s.rows.start] as usize, &kv.device)
-        };
+        let plan =
+            |s: &BatchSequence| SequencePlan::new(s, batch.positions[s.rows.start] as usize, &kv.device);
         Ok(Self { sequences: batch.sequences.iter().map(plan).collect::<Result<_>>()? })
     }
 }

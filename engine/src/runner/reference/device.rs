@@ -22,3 +22,12 @@ pub(super) fn open(choice: DeviceChoice) -> Result<Device, String> {
         )),
     }
 }
+
+/// Whether a choice comes down to the CPU on this machine.
+pub(in super::super) fn is_cpu(choice: DeviceChoice) -> bool {
+    match choice {
+        DeviceChoice::Cpu => true,
+        DeviceChoice::Auto => !cfg!(feature = "cuda") || Device::new_cuda(0).is_err(),
+        DeviceChoice::Cuda(_) => false,
+    }
+}

@@ -1,0 +1,317 @@
+//! The decoder of all served families as parallel regions over a step's rows: five a layer and two short ones for the norms,
+//! and four more while adapters are in the batch.
+
+use super::{
+    CpuAdapter,
+    attention::{Attend, Heads, KvMemory, Turn},
+    kernels::rms_norm,
+    lanes::{Instructions, Kernel, Lanes},
+    linear::{Linear, SCRATCH, widened},
+    matrix::View,
+    pool::Pool,
+    project::{Gate, Member, Project, Shrink, UNIT_RANKS},
+    workspace::Views,
+};
+use crate::{
+    batch::Batch,
+    config::Quantization,
+    error::EngineError,
+    model::{Checkpoint, ModelConfig, Projection},
+};
+
+/// Rows of one task of a norm.
+const NORM_ROWS: usize = 8;
+
+/// The resident base model.
+pub(super) struct Decoder {
+    /// Rows of the embedding are columns of its panels, so that an output layer tied to it shares them.
+    embedding: Linear,
+    /// `None` = the embedding.
+    head: Option<Linear>,
+    layers: Vec<Layer>,
+    norm: Vec<f32>,
+    heads: Heads,
+    epsilon: f32,
+    frequencies: Vec<f32>,
+}
+
+struct Layer {
+    projections: [Linear; 7],
+    attention_norm: Vec<f32>,
+    query_norm: Option<Vec<f32>>,
+    key_norm: Option<Vec<f32>>,
+    mlp_norm: Vec<f32>,
+}
+
+impl Decoder {
+    /// Packs every tensor; the checkpoint has already been compared with the model.
+    pub(super) fn load(
+        model: &ModelConfig,
+        checkpoint: &Checkpoint,
+        quantization: Option<Quantization>,
+    ) -> Result<Self, EngineError> {
+        let source = Source { checkpoint, quantization };
+        let layer = |index: usize| {
+            let norm = |name| source.vector(&format!("model.layers.{index}.{name}.weight"));
+            let projection = |p: Projection| source.linear(&p.path(index), model.has_bias(p));
+            let [q, k, v, o, gate, up, down] = Projection::ALL.map(projection);
+            let query_key_norms = model.has_qk_norm();
+            Ok(Layer {
+                projections: [q?, k?, v?, o?, gate?, up?, down?],
+                attention_norm: norm("input_layernorm")?,
+                query_norm: query_key_norms.then(|| norm("self_attn.q_norm")).transpose()?,
+                key_norm: query_key_norms.then(|| norm("self_attn.k_norm")).transpose()?,
+                mlp_norm: norm("post_attention_layernorm")?,
+            })
+        };
+        Ok(Self {
+            embedding: source.linear("model.embed_tokens", false)?,
+            head: (!model.tied_embeddings).then(|| source.linear("lm_head", false)).transpose()?,
+            layers: (0..model.layers).map(layer).collect::<Result<_, EngineError>>()?,
+            norm: source.vector("model.norm.weight")?,
+            heads: Heads::of(model),
+            epsilon: model.rms_norm_eps as f32,
+            frequencies: model.rope.inverse_frequencies(model.head_dim),
+        })
+    }
+
+    /// Bytes of the packed matrices.
+    pub(super) fn bytes(&self) -> usize {
+        let linears = self.layers.iter().flat_map(|layer| &layer.projections);
+        linears.chain([&self.embedding]).chain(&self.head).map(Linear::bytes).sum()
+    }
+
+    /// Numbers of scratch space that each thread needs.
+    pub(super) fn scratch(&self, context: usize) -> usize {
+        self.heads.scratch(context).max(SCRATCH)
+    }
+}
+
+/// Where the tensors come from.
+struct Source<'a> {
+    checkpoint: &'a Checkpoint,
+    quantization: Option<Quantization>,
+}
+
+impl Source<'_> {
+    fn linear(&self, path: &str, has_bias: bool) -> Result<Linear, EngineError> {
+        let weight = self.checkpoint.tensor(&format!("{path}.weight"))?;
+        let bias = has_bias.then(|| self.checkpoint.tensor(&format!("{path}.bias"))).transpose()?;
+        Linear::pack(&weight, bias.as_ref(), self.quantization)
+            .map_err(|problem| self.checkpoint.fault(problem))
+    }
+
+    fn vector(&self, name: &str) -> Result<Vec<f32>, EngineError> {
+        Ok(widened(&self.checkpoint.tensor(name)?))
+    }
+}
+
+/// One step in progress.
+pub(super) struct Step<'a> {
+    pub(super) batch: &'a Batch<CpuAdapter>,
+    pub(super) views: Views<'a>,
+    pub(super) kv: &'a mut KvMemory,
+    pub(super) pool: &'a mut Pool,
+    pub(super) instructions: Instructions,
+}
+
+impl Decoder {
+    /// Leaves the logits of each sequence that wants them in the workspace.
+    pub(super) fn forward(&self, step: &mut Step<'_>) {
+        self.begin(step);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.layer(index, layer, step);
+        }
+        self.finish(step);
+    }
+
+    /// Embeddings and angles.
+    fn begin(&self, step: &mut Step<'_>) {
+        let Step { batch, views, pool, .. } = step;
+        pool.run(batch.rows(), &|row, _| {
+            // SAFETY: a task has a row of its own.
+            let (hidden, angles) = unsafe {
+                (
+                    views.hidden.row_mut(row, self.embedding.inputs),
+                    views.angles.row_mut(row, self.heads.head_dim),
+                )
+            };
+            self.embedding.weights_of(batch.tokens[row] as usize, hidden);
+            let (cos, sin) = angles.split_at_mut(self.heads.head_dim / 2);
+            for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(&self.frequencies) {
+                let angle = batch.positions[row] as f32 * frequency;
+                (*sin, *cos) = angle.sin_cos();
+            }
+        });
+    }
+
+    fn layer(&self, index: usize, layer: &Layer, step: &mut Step<'_>) {
+        let views = step.views;
+        let member = |projection: Projection, shrunk: usize, y, accumulate| Member {
+            linear: &layer.projections[projection.index()],
+            place: Some((index, projection)),
+            shrunk: views.shrunk[shrunk],
+            y,
+            accumulate,
+        };
+        let qkv = [
+            member(Projection::QProj, 0, views.queries, false),
+            member(Projection::KProj, 1, views.keys, false),
+            member(Projection::VProj, 2, views.values, false),
+        ];
+        let output = member(Projection::OProj, 0, views.hidden, true);
+        let gate = member(Projection::GateProj, 0, views.gate, false);
+        let up = member(Projection::UpProj, 1, views.up, false);
+        let down = member(Projection::DownProj, 0, views.hidden, true);
+
+        self.norm(&layer.attention_norm, step);
+        step.project(&qkv, views.normed);
+        self.attend(index, layer, step);
+        step.project(&[output], views.attended);
+
+        self.norm(&layer.mlp_norm, step);
+        step.gate([gate, up], views.normed);
+        step.project(&[down], views.gate);
+    }
+
+    /// The residual stream's rows, normed.
+    fn norm(&self, weight: &[f32], step: &mut Step<'_>) {
+        let rows = step.batch.rows();
+        let Step { views, pool, instructions, .. } = step;
+        pool.run(rows.div_ceil(NORM_ROWS), &|task, _| {
+            for row in task * NORM_ROWS..((task + 1) * NORM_ROWS).min(rows) {
+                let (from, to) = ((views.hidden, row), (views.normed, row));
+                instructions.run(Norm { from, to, weight, epsilon: self.epsilon });
+            }
+        });
+    }
+
+    fn attend(&self, index: usize, layer: &Layer, step: &mut Step<'_>) {
+        let Step { batch, views, kv, pool, instructions } = step;
+        let (kv, kv_heads) = (kv.layer(index), self.heads.kv_heads);
+        let turn = Turn {
+            query_norm: layer.query_norm.as_deref(),
+            key_norm: layer.key_norm.as_deref(),
+            epsilon: self.epsilon,
+            angles: views.angles,
+        };
+        pool.run(batch.sequences.len() * kv_heads, &|task, thread| {
+            let sequence = &batch.sequences[task / kv_heads];
+            instructions.run(Attend {
+                kv,
+                heads: self.heads,
+                sequence,
+                start: batch.positions[sequence.rows.start] as usize,
+                head: task % kv_heads,
+                turn,
+                queries: views.queries,
+                keys: views.keys,
+                values: views.values,
+                out: views.attended,
+                // SAFETY: a thread runs one task at a time.
+                scratch: unsafe { views.scratch.whole_row_mut(thread) },
+            });
+        });
+    }
+
+    /// The last rows, normed, through the output layer.
+    fn finish(&self, step: &mut Step<'_>) {
+        let Step { batch, views, pool, instructions, .. } = step;
+        let mut wanted = 0;
+        for sequence in batch.sequences.iter().filter(|sequence| sequence.wants_logits) {
+            let (from, to) = ((views.hidden, sequence.rows.end - 1), (views.last, wanted));
+            instructions.run(Norm { from, to, weight: &self.norm, epsilon: self.epsilon });
+            wanted += 1;
+        }
+        if wanted == 0 {
+            return;
+        }
+        let head = Member {
+            linear: self.head.as_ref().unwrap_or(&self.embedding),
+            place: None,
+            shrunk: views.shrunk[0],
+            y: views.logits,
+            accumulate: false,
+        };
+        pool.run(head.units(), &|unit, thread| {
+            // SAFETY: a thread runs one task at a time.
+            let scratch = unsafe { views.scratch.whole_row_mut(thread) };
+            instructions.run(Project {
+                member: head,
+                unit,
+                x: views.last,
+                rows: wanted,
+                segments: &[],
+                scratch,
+            });
+        });
+    }
+}
+
+impl Step<'_> {
+    /// Projections that share their input, adapters included.
+    fn project(&mut self, members: &[Member<'_>], x: View<'_>) {
+        self.shrink(members, x);
+        let Self { batch, views, pool, instructions, .. } = self;
+        let (rows, segments) = (batch.rows(), batch.segments.as_slice());
+        pool.run(members.iter().map(Member::units).sum(), &|task, thread| {
+            let mut unit = task;
+            for &member in members {
+                if unit < member.units() {
+                    // SAFETY: a thread runs one task at a time.
+                    let scratch = unsafe { views.scratch.whole_row_mut(thread) };
+                    return instructions.run(Project { member, unit, x, rows, segments, scratch });
+                }
+                unit -= member.units();
+            }
+        });
+    }
+
+    /// The gate and the way up, and their product.
+    fn gate(&mut self, [gate, up]: [Member<'_>; 2], x: View<'_>) {
+        self.shrink(&[gate, up], x);
+        let Self { batch, views, pool, instructions, .. } = self;
+        let (rows, segments) = (batch.rows(), batch.segments.as_slice());
+        pool.run(gate.linear.panels(), &|panel, thread| {
+            // SAFETY: a thread runs one task at a time.
+            let scratch = unsafe { views.scratch.whole_row_mut(thread) };
+            instructions.run(Gate { gate, up, panel, x, rows, segments, scratch });
+        });
+    }
+
+    /// `s · A x` for every segment that has an adapter; nothing at all when none has.
+    fn shrink(&mut self, members: &[Member<'_>], x: View<'_>) {
+        let Self { batch, pool, instructions, .. } = self;
+        // Rows without an adapter are the first segment, if there are any.
+        let segments = match batch.segments.split_first() {
+            Some((first, rest)) if first.adapter.is_none() => rest,
+            _ => &batch.segments,
+        };
+        let ranks = segments.iter().flat_map(|segment| &segment.adapter).map(|adapter| adapter.max_rank());
+        let units = ranks.max().unwrap_or(0).div_ceil(UNIT_RANKS);
+        pool.run(segments.len() * members.len() * units, &|task, _| {
+            let (segment, rest) = (&segments[task / (members.len() * units)], task % (members.len() * units));
+            let (member, unit) = (members[rest / units], rest % units);
+            instructions.run(Shrink { segment, member, unit, x });
+        });
+    }
+}
+
+/// One row's norm.
+struct Norm<'a> {
+    from: (View<'a>, usize),
+    to: (View<'a>, usize),
+    weight: &'a [f32],
+    epsilon: f32,
+}
+
+impl Kernel for Norm<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let width = self.weight.len();
+        // SAFETY: the row that is read was written in a region before, and the other is this task's.
+        let (from, to) =
+            unsafe { (self.from.0.row(self.from.1, width), self.to.0.row_mut(self.to.1, width)) };
+        rms_norm::<L>(from, self.weight, self.epsilon, to);
+    }
+}

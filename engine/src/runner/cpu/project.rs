@@ -1,0 +1,169 @@
+//! The tasks of linears with adapters. `y = W x` is a chain over inputs; an adapter makes the chains of its rows longer,
+//! `+ B (s · A x)` over ascending rank, after its rows were shrunk to `s · A x` in the region before. Ranks stay as they
+//! are, and rows without an adapter, or projections that it leaves alone, cost nothing.
+
+use std::ops::Range;
+
+use super::{
+    CpuAdapter,
+    floats::{PANEL, with_floats},
+    kernels::{Rows, RowsMut, Start, chain, dots, gated, prefetch},
+    lanes::{Kernel, Lanes},
+    linear::{Linear, panel_ref},
+    matrix::View,
+};
+use crate::{batch::Segment, model::Projection};
+
+/// Panels of one task.
+pub(super) const UNIT_PANELS: usize = 2;
+/// Ranks of one shrink task.
+pub(super) const UNIT_RANKS: usize = 8;
+
+/// A projection of the group that shares its input.
+#[derive(Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub(super) linear: &'a Linear,
+    /// Which one, and of which layer, for its adapters; the output layer has none.
+    pub(super) place: Option<(usize, Projection)>,
+    /// `s · A x` of its rows.
+    pub(super) shrunk: View<'a>,
+    pub(super) y: View<'a>,
+    /// Whether the outputs are added to what is there.
+    pub(super) accumulate: bool,
+}
+
+impl Member<'_> {
+    /// Tasks of this member.
+    pub(super) fn units(&self) -> usize {
+        self.linear.panels().div_ceil(UNIT_PANELS)
+    }
+
+    /// The panels of one task.
+    pub(super) fn unit(&self, unit: usize) -> Range<usize> {
+        unit * UNIT_PANELS..((unit + 1) * UNIT_PANELS).min(self.linear.panels())
+    }
+
+    /// Some panels, for all rows: base, then adapters.
+    ///
+    /// # Safety
+    /// Nobody writes to `x` or to the shrunk rows meanwhile, and nobody else touches these columns of `y`.
+    #[inline(always)]
+    unsafe fn project<L: Lanes>(
+        &self,
+        panels: Range<usize>,
+        (x, rows): (View<'_>, usize),
+        segments: &[Segment<CpuAdapter>],
+        scratch: &mut [f32],
+    ) {
+        let width = panels.len() * PANEL;
+        let input = Rows { start: x.place(0..rows, self.linear.inputs), stride: x.stride() };
+        let start = self.y.columns(panels.start * PANEL).place(0..rows, width);
+        let y = RowsMut { start, stride: self.y.stride() };
+        if let Some((layer, projection)) = self.place {
+            // Asked for now, these arrive while the base is computed.
+            for delta in segments.iter().filter_map(|s| s.adapter.as_ref()?.delta(layer, projection)) {
+                with_floats!(&delta.b, numbers => {
+                    let stride = delta.rank * PANEL;
+                    for line in numbers[panels.start * stride..panels.end * stride].chunks(64 / size_of_val(&numbers[0])) {
+                        prefetch(line.as_ptr());
+                    }
+                });
+            }
+        }
+        // SAFETY: `place` has seen that the rows are there, and the caller promises the rest.
+        unsafe { self.linear.apply::<L>(panels.clone(), (input, rows), (y, self.accumulate), scratch) };
+        let Some((layer, projection)) = self.place else { return };
+        for segment in segments {
+            let delta = segment.adapter.as_ref().and_then(|adapter| adapter.delta(layer, projection));
+            let Some(delta) = delta else { continue };
+            let start = self.shrunk.place(segment.rows.clone(), delta.rank);
+            let shrunk = (Rows { start, stride: self.shrunk.stride() }, segment.rows.len());
+            let y = y.down(segment.rows.start);
+            with_floats!(&delta.b, numbers => {
+                let (w, count) = panel_ref(numbers, delta.rank, panels.clone());
+                // SAFETY: as above, for the segment's rows.
+                unsafe { chain::<L, _>(shrunk, w, count, y, Start::Output) };
+            });
+        }
+    }
+}
+
+/// Some panels of one projection.
+pub(super) struct Project<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) unit: usize,
+    pub(super) x: View<'a>,
+    pub(super) rows: usize,
+    pub(super) segments: &'a [Segment<CpuAdapter>],
+    pub(super) scratch: &'a mut [f32],
+}
+
+impl Kernel for Project<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let panels = self.member.unit(self.unit);
+        // SAFETY: inputs were written in regions before, and these columns are this task's.
+        unsafe { self.member.project::<L>(panels, (self.x, self.rows), self.segments, self.scratch) };
+    }
+}
+
+/// A panel of the gate and the same of the way up; leaves `silu(gate) · up` where the gate was.
+pub(super) struct Gate<'a> {
+    pub(super) gate: Member<'a>,
+    pub(super) up: Member<'a>,
+    pub(super) panel: usize,
+    pub(super) x: View<'a>,
+    pub(super) rows: usize,
+    pub(super) segments: &'a [Segment<CpuAdapter>],
+    pub(super) scratch: &'a mut [f32],
+}
+
+impl Kernel for Gate<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let panels = self.panel..self.panel + 1;
+        for member in [self.gate, self.up] {
+            // SAFETY: inputs were written in regions before, and these columns are this task's.
+            unsafe { member.project::<L>(panels.clone(), (self.x, self.rows), self.segments, self.scratch) };
+        }
+        let column = self.panel * PANEL;
+        for row in 0..self.rows {
+            // SAFETY: as above.
+            let (gate, up) = unsafe {
+                (self.gate.y.columns(column).row_mut(row, PANEL), self.up.y.columns(column).row(row, PANEL))
+            };
+            gated::<L>(gate, up);
+        }
+    }
+}
+
+/// `s · A x` of one segment under one projection, for a few ranks.
+pub(super) struct Shrink<'a> {
+    pub(super) segment: &'a Segment<CpuAdapter>,
+    pub(super) member: Member<'a>,
+    pub(super) unit: usize,
+    pub(super) x: View<'a>,
+}
+
+impl Kernel for Shrink<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (Some(adapter), Some((layer, projection))) = (&self.segment.adapter, self.member.place) else {
+            return;
+        };
+        let Some(delta) = adapter.delta(layer, projection) else { return };
+        let ranks = self.unit * UNIT_RANKS..((self.unit + 1) * UNIT_RANKS).min(delta.rank);
+        if ranks.is_empty() {
+            return;
+        }
+        let (rows, inputs) = (self.segment.rows.clone(), self.member.linear.inputs);
+        let x = Rows { start: self.x.place(rows.clone(), inputs), stride: self.x.stride() };
+        let start = self.member.shrunk.columns(ranks.start).place(rows.clone(), ranks.len());
+        let y = RowsMut { start, stride: self.member.shrunk.stride() };
+        with_floats!(&delta.a, numbers => {
+            let a = numbers[ranks.start * inputs..ranks.end * inputs].as_ptr();
+            // SAFETY: the slices above have the sizes asked for; these rows and ranks are this task's.
+            unsafe { dots::<L, _>((x, rows.len()), (a, ranks.len()), inputs, y, delta.scale) };
+        });
+    }
+}
