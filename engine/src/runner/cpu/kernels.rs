@@ -350,39 +350,35 @@ fn total<L: Lanes>(lanes: L) -> f32 {
     ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]))
 }
 
-/// Eight numbers at a time, the last group filled up with `fill`; stores what the work returns.
-#[inline(always)]
-fn groups<L: Lanes>(numbers: &mut [f32], fill: f32, mut work: impl FnMut(L, usize) -> L) {
-    let (whole, rest) = numbers.as_chunks_mut::<LANES>();
-    let after = whole.len() * LANES;
-    for (index, group) in whole.iter_mut().enumerate() {
-        // SAFETY: a group has eight numbers.
-        let group_in = unsafe { L::load(group.as_ptr()) };
-        let out = work(group_in, index * LANES);
-        // SAFETY: as above.
-        unsafe { out.store(group.as_mut_ptr()) };
-    }
-    if !rest.is_empty() {
-        let mut group = [fill; LANES];
-        group[..rest.len()].copy_from_slice(rest);
-        // SAFETY: a group has eight numbers.
-        let group_in = unsafe { L::load(group.as_ptr()) };
-        rest.copy_from_slice(&work(group_in, after).to_array()[..rest.len()]);
-    }
-}
+// Loops over slices call `eight` and `put` rather than taking closures: a closure is not inlined into the function that
+// has the instructions.
 
-/// Eight numbers of a slice from `at`, filled up with zeros past its end.
+/// Eight numbers of a slice from `at`, filled up past its end.
 #[inline(always)]
-fn eight<L: Lanes>(numbers: &[f32], at: usize) -> L {
+fn eight<L: Lanes>(numbers: &[f32], at: usize, fill: f32) -> L {
     match numbers.get(at..at + LANES) {
         // SAFETY: there are eight numbers.
         Some(group) => unsafe { L::load(group.as_ptr()) },
         None => {
-            let mut group = [0.0; LANES];
+            let mut group = [fill; LANES];
             let rest = &numbers[at..];
             group[..rest.len()].copy_from_slice(rest);
             // SAFETY: a group has eight numbers.
             unsafe { L::load(group.as_ptr()) }
+        }
+    }
+}
+
+/// Puts eight numbers back, as far as the slice reaches.
+#[inline(always)]
+fn put<L: Lanes>(numbers: &mut [f32], at: usize, lanes: L) {
+    match numbers.get_mut(at..at + LANES) {
+        // SAFETY: there is room for eight numbers.
+        Some(group) => unsafe { lanes.store(group.as_mut_ptr()) },
+        None => {
+            let rest = &mut numbers[at..];
+            let len = rest.len();
+            rest.copy_from_slice(&lanes.to_array()[..len]);
         }
     }
 }
@@ -392,37 +388,40 @@ fn eight<L: Lanes>(numbers: &[f32], at: usize) -> L {
 pub(super) fn rms_norm<L: Lanes>(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
     let mut squares = L::splat(0.0);
     for at in (0..x.len()).step_by(LANES) {
-        let group: L = eight(x, at);
+        let group: L = eight(x, at, 0.0);
         squares = group.mul_add(group, squares);
     }
     let scale = L::splat(1.0 / (total(squares) / x.len() as f32 + epsilon).sqrt());
-    groups::<L>(out, 0.0, |_, at| eight::<L>(x, at).mul(scale).mul(eight(weight, at)));
+    for at in (0..x.len()).step_by(LANES) {
+        put(out, at, eight::<L>(x, at, 0.0).mul(scale).mul(eight(weight, at, 0.0)));
+    }
 }
 
 /// `gate = silu(gate) · up` (SwiGLU, arXiv:2002.05202), `silu(z) = z / (1 + e^-z)`; slices of one length.
 #[inline(always)]
 pub(super) fn gated<L: Lanes>(gate: &mut [f32], up: &[f32]) {
-    let one = L::splat(1.0);
-    groups::<L>(gate, 0.0, |gate, at| {
-        let negative = gate.mul(L::splat(-1.0));
-        gate.div(one.add(exp(negative))).mul(eight(up, at))
-    });
+    for at in (0..gate.len()).step_by(LANES) {
+        let z: L = eight(gate, at, 0.0);
+        let silu = z.div(L::splat(1.0).add(exp(z.mul(L::splat(-1.0)))));
+        put(gate, at, silu.mul(eight(up, at, 0.0)));
+    }
 }
 
 /// Turns scores into weights, in place: `e^(score - largest)`; returns one over their sum.
 #[inline(always)]
 pub(super) fn softmax_weights<L: Lanes>(scores: &mut [f32]) -> f32 {
     let mut largest = L::splat(f32::MIN);
-    groups::<L>(scores, f32::MIN, |group, _| {
-        largest = largest.max(group);
-        group
-    });
-    let largest = largest.to_array().into_iter().fold(f32::MIN, f32::max);
-    let offset = L::splat(-largest);
-    groups::<L>(scores, f32::MIN, |group, _| exp(group.add(offset)));
-    let mut sum = L::splat(0.0);
     for at in (0..scores.len()).step_by(LANES) {
-        sum = sum.add(eight(scores, at));
+        largest = largest.max(eight(scores, at, f32::MIN));
+    }
+    let mut top = f32::MIN;
+    for lane in largest.to_array() {
+        top = if lane > top { lane } else { top };
+    }
+    let (offset, mut sum) = (L::splat(-top), L::splat(0.0));
+    for at in (0..scores.len()).step_by(LANES) {
+        put(scores, at, exp(eight::<L>(scores, at, f32::MIN).add(offset)));
+        sum = sum.add(eight(scores, at, 0.0));
     }
     1.0 / total(sum)
 }
