@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::{
     error::EngineError,
+    grammar::Grammar,
     kv_pool::{BlockTable, Owner},
     request::{AdapterFiles, Event, FinishReason, RankedToken, Sampling, Timing, TokenLogprob, Usage},
     sampler::{Chosen, Draw, sample},
@@ -26,6 +27,8 @@ pub(crate) struct Submission {
     pub(crate) adapter: Option<AdapterFiles>,
     pub(crate) owner: Owner,
     pub(crate) sampling: Sampling,
+    /// What every answer must be, at its beginning; `None` is any text.
+    pub(crate) grammar: Option<Grammar>,
     /// The sampling seed: the request's own, or a fresh one.
     pub(crate) seed: u64,
     pub(crate) events: mpsc::Sender<Result<Event, EngineError>>,
@@ -62,6 +65,8 @@ pub(crate) struct Choice<A> {
     /// While it runs: its blocks, and its adapter, pinned.
     pub(crate) running: Option<Running<A>>,
     pub(crate) finished: bool,
+    /// Where the answer is in what it must be. Follows the generated tokens, so that recomputing them leaves it alone.
+    grammar: Option<Grammar>,
     detokenizer: Detokenizer,
     stops: StopMatcher,
     logprobs: Vec<TokenLogprob>,
@@ -93,6 +98,7 @@ impl<A> Active<A> {
             computed: 0,
             running: None,
             finished: false,
+            grammar: submission.grammar.clone(),
             detokenizer: Detokenizer::default(),
             stops: StopMatcher::new(&submission.sampling.stop),
             logprobs: Vec::new(),
@@ -136,7 +142,8 @@ impl<A> Active<A> {
     /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain.
     ///
     /// # Errors
-    /// [`EngineError::Fault`]: the logits are no numbers, or the token has no text.
+    /// [`EngineError::Fault`]: the logits are no numbers, or the token has no text. [`EngineError::Invalid`]: the answer's
+    /// format became too complex to follow.
     pub(crate) fn advance(
         &mut self,
         choice: usize,
@@ -147,7 +154,9 @@ impl<A> Active<A> {
         let sampling = &self.submission.sampling;
         let own = &mut self.choices[choice];
         let draw = Draw { seed: self.submission.seed, choice: choice as u32, position: own.tokens.len() };
-        let Some(chosen) = sample(logits, sampling, own.tokens.split_at(prompt_len), draw) else {
+        let allowed = own.grammar.as_mut().map(Grammar::allowed).transpose()?;
+        let Some(chosen) = sample(logits, allowed.as_ref(), sampling, own.tokens.split_at(prompt_len), draw)
+        else {
             return Err(EngineError::Fault(format!(
                 "logits are not finite at position {}",
                 own.tokens.len()
@@ -159,17 +168,21 @@ impl<A> Active<A> {
         own.tokens.push(chosen.token);
         let generated = own.tokens.len() - prompt_len;
         let most = sampling.max_tokens.map_or(usize::MAX, |most| most as usize);
-        let reason = if ends.eos.contains(&chosen.token) && !sampling.ignore_eos {
+        let ended = ends.eos.contains(&chosen.token) && !sampling.ignore_eos;
+        if !ended {
+            own.logprobs.extend(ranked(&chosen, ends.codec));
+        }
+        let complete = match &mut own.grammar {
+            Some(grammar) if !ended => grammar.take(chosen.token)?,
+            _ => ended,
+        };
+        let reason = if complete {
             Some(FinishReason::Stop)
         } else {
-            own.logprobs.extend(ranked(&chosen, ends.codec));
             (generated >= most || own.tokens.len() >= ends.context_length).then_some(FinishReason::Length)
         };
         // The text of an end-of-sequence token is not part of the answer.
-        let text = match reason {
-            Some(FinishReason::Stop) => String::new(),
-            _ => own.detokenizer.push(ends.codec, chosen.token)?,
-        };
+        let text = if ended { String::new() } else { own.detokenizer.push(ends.codec, chosen.token)? };
         self.emit(choice, &text, reason, ends.codec)
     }
 

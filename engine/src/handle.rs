@@ -11,16 +11,20 @@ use std::{
 };
 
 use futures_core::Stream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::timeout,
+};
 
 use crate::{
     active::{EVENT_BUFFER, Submission},
     config::{EngineConfig, LoadProgress, RunnerChoice},
     error::{AdapterRejection, EngineError},
+    grammar::{self, Grammar, Grammars},
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
-    request::{Event, GenerateRequest, Prompt},
+    request::{Event, GenerateRequest, Prompt, ResponseFormat},
     residency::{self, Residency},
     runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
     stats::Stats,
@@ -42,6 +46,8 @@ struct Shared {
     model: Arc<ModelConfig>,
     codec: Arc<TextCodec>,
     template: Option<ChatTemplate>,
+    grammars: Grammars,
+    compilers: Arc<Semaphore>,
     config: EngineConfig,
     resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
     commands: queue::SyncSender<Command>,
@@ -90,6 +96,7 @@ impl Engine {
         let BaseFacts { model, fingerprint, parameters, .. } = runner.base().clone();
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;
+        let grammars = Grammars::new(&codec, model.vocab_size, &model.eos_tokens)?;
         let base = BaseInfo {
             id: config.model_id.clone(),
             fingerprint,
@@ -116,7 +123,20 @@ impl Engine {
             .spawn(move || worker::run(stepper, &received, &numbers))
             .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
         let places = Arc::new(Semaphore::new(config.queue_limit));
-        let shared = Shared { base, model, codec, template, config, resident_bytes, commands, places, stats };
+        let compilers = Arc::new(Semaphore::new(grammar::COMPILERS));
+        let shared = Shared {
+            base,
+            model,
+            codec,
+            template,
+            grammars,
+            compilers,
+            config,
+            resident_bytes,
+            commands,
+            places,
+            stats,
+        };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -136,11 +156,10 @@ impl Engine {
     /// What is wrong with the request, by its fields; [`EngineError::QueueFull`] when too many wait already. What goes
     /// wrong later, such as the load of its adapter, comes as the stream's last item.
     pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let GenerateRequest { prompt, adapter, domain, sampling } = request;
+        let GenerateRequest { prompt, adapter, domain, mut sampling } = request;
         sampling.check(self.0.model.vocab_size)?;
-        let shared = Arc::clone(&self.0);
-        let encoded = tokio::task::spawn_blocking(move || shared.encode(&prompt)).await;
-        let prompt = encoded.map_err(|error| EngineError::Fault(format!("encoding failed: {error}")))??;
+        let format = std::mem::take(&mut sampling.format);
+        let (prompt, grammar) = self.prepare(prompt, format).await?;
         let place = Arc::clone(&self.0.places)
             .try_acquire_owned()
             .map_err(|_| EngineError::QueueFull { limit: self.0.config.queue_limit })?;
@@ -151,6 +170,7 @@ impl Engine {
             adapter,
             seed: sampling.seed.unwrap_or_else(rand::random),
             sampling,
+            grammar,
             events,
             place: Some(place),
             submitted: Instant::now(),
@@ -162,6 +182,26 @@ impl Engine {
             }
             Err(queue::TrySendError::Disconnected(_)) => Err(EngineError::ShuttingDown),
         }
+    }
+
+    /// Encodes the prompt, and compiles what the answer must be.
+    async fn prepare(
+        &self,
+        prompt: Prompt,
+        format: ResponseFormat,
+    ) -> Result<(Vec<u32>, Option<Grammar>), EngineError> {
+        let slot = match format {
+            ResponseFormat::Text => None,
+            ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) => {
+                let turn = Arc::clone(&self.0.compilers).acquire_owned();
+                let slot = timeout(grammar::COMPILER_WAIT, turn).await.ok().and_then(Result::ok);
+                Some(slot.ok_or(EngineError::QueueFull { limit: grammar::COMPILERS })?)
+            }
+        };
+        let shared = Arc::clone(&self.0);
+        let work = move || Ok((shared.encode(&prompt)?, shared.grammars.compile(format, slot)?));
+        let prepared = tokio::task::spawn_blocking(work).await;
+        prepared.map_err(|error| EngineError::Fault(format!("encoding failed: {error}")))?
     }
 
     /// Checks an adapter's files, values included, against the base model. Blocks; holds one tensor at a time.

@@ -18,6 +18,8 @@ pub mod lora;
 
 pub mod model;
 
+mod grammar;
+
 mod template;
 mod tokenizer;
 
@@ -38,6 +40,6 @@ pub use handle::{BaseInfo, Engine, TokenStream};
 pub use lora::AdapterReport;
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Prompt, RankedToken,
-    Sampling, Timing, TokenLogprob, Usage,
+    ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
 };
 pub use stats::Stats;

@@ -94,6 +94,21 @@ pub struct Sampling {
     pub n: u32,
     /// Go on after an end-of-sequence token (benchmarks).
     pub ignore_eos: bool,
+    /// What the text must be.
+    pub format: ResponseFormat,
+}
+
+/// What an answer's text must be; no token is chosen that would lead elsewhere. An answer that ends at `max_tokens`, or
+/// at a stop string, is only the beginning of such a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum ResponseFormat {
+    /// Anything.
+    #[default]
+    Text,
+    /// A JSON object.
+    JsonObject,
+    /// JSON that this JSON Schema describes.
+    JsonSchema(serde_json::Value),
 }
 
 impl Sampling {
@@ -126,6 +141,7 @@ impl Default for Sampling {
             max_tokens: None,
             n: 1,
             ignore_eos: false,
+            format: ResponseFormat::Text,
         }
     }
 }

@@ -37,9 +37,32 @@ pub(crate) struct Chosen {
     pub(crate) logprobs: Option<(f32, Vec<(u32, f32)>)>,
 }
 
-/// Chooses a token, and leaves changed logits behind; `prompt` and `output` are what penalties count. `None` when the logits hold NaN or +infinity.
+/// Which tokens may be chosen: bit `t % 32` of word `t / 32`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Allowed(pub(crate) Vec<u32>);
+
+impl Allowed {
+    fn forbid_others(&self, logits: &mut [f32]) {
+        // A word that is missing allows nothing.
+        let words = self.0.iter().copied().chain(std::iter::repeat(0));
+        for (logits, word) in logits.chunks_mut(32).zip(words) {
+            if word == u32::MAX {
+                continue;
+            }
+            for (bit, logit) in logits.iter_mut().enumerate() {
+                if word >> bit & 1 == 0 {
+                    *logit = f32::NEG_INFINITY;
+                }
+            }
+        }
+    }
+}
+
+/// Chooses a token, and leaves changed logits behind; `prompt` and `output` are what penalties count. Without `allowed`
+/// every token may be chosen. `None` when the logits hold NaN or +infinity, or leave nothing to choose.
 pub(crate) fn sample(
     logits: &mut [f32],
+    allowed: Option<&Allowed>,
     sampling: &Sampling,
     (prompt, output): (&[u32], &[u32]),
     draw: Draw,
@@ -54,7 +77,13 @@ pub(crate) fn sample(
             *logit += bias;
         }
     }
+    if let Some(allowed) = allowed {
+        allowed.forbid_others(logits);
+    }
     let token = if sampling.temperature == 0.0 { greedy(logits) } else { draw_one(logits, sampling, draw) };
+    if logits.get(token as usize).is_none_or(|logit| *logit == f32::NEG_INFINITY) {
+        return None;
+    }
     let logprobs = unmodified.map(|(all, count)| (all[token as usize], likeliest(&all, count)));
     Some(Chosen { token, logprobs })
 }
@@ -88,7 +117,11 @@ fn greedy(logits: &[f32]) -> u32 {
 
 /// Temperature, then top-k, top-p and min-p, each on what the one before left; then one draw.
 fn draw_one(logits: &[f32], sampling: &Sampling, draw: Draw) -> u32 {
-    let mut candidates: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).collect();
+    let possible = |(_, logit): &(u32, f32)| *logit > f32::NEG_INFINITY;
+    let mut candidates: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).filter(possible).collect();
+    if candidates.is_empty() {
+        return 0;
+    }
     let keep = match sampling.top_k as usize {
         0 => candidates.len(),
         k => k.min(candidates.len()),

@@ -1,6 +1,6 @@
 //! Text to token ids and back, by the base model's own `tokenizer.json`. Text from users never becomes a special token.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use tokenizers::{DecoderWrapper, Tokenizer, step_decode_stream};
 
@@ -113,6 +113,27 @@ impl TextCodec {
             guarded = guarded.replace(special.as_str(), &torn);
         }
         guarded
+    }
+
+    /// What each token of the model adds to a text, `[vocab_size]`: nothing, for special tokens and for rows of the
+    /// vocabulary that the tokenizer does not know.
+    pub(crate) fn pieces(&self, vocab_size: usize) -> Vec<Vec<u8>> {
+        let special: HashSet<u32> = self.specials.iter().map(|(_, id)| *id).collect();
+        let piece = |id| if special.contains(&id) { Vec::new() } else { self.token_bytes(id) };
+        (0..vocab_size as u32).map(piece).collect()
+    }
+
+    /// Whether a text's first space is dropped when its tokens are decoded, as SentencePiece's tokenizers do.
+    pub(crate) fn drops_first_space(&self) -> bool {
+        let words = self.plain.get_vocab(false);
+        let spaced = words.values().find(|id| {
+            let bytes = self.token_bytes(**id);
+            bytes.len() > 1 && bytes[0] == b' ' && bytes[1].is_ascii_alphanumeric()
+        });
+        spaced.is_some_and(|id| {
+            let decoded = self.plain.decode(&[*id], true);
+            decoded.is_ok_and(|text| text.as_bytes() == &self.token_bytes(*id)[1..])
+        })
     }
 
     /// The token's own bytes; a piece of a character is not text yet.

@@ -1,76 +1,15 @@
 //! The engine as a whole, on the demo's base model and adapters: what its callers are promised.
 #![expect(clippy::unwrap_used, reason = "helpers of tests: what cannot be read is a failed test")]
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+#[path = "support/demo.rs"]
+mod demo;
+
+use std::time::Duration;
 
 use futures_util::{StreamExt, future::join_all};
-use sha2::{Digest, Sha256};
-use tenora_engine::{
-    AdapterFiles, CacheDomain, ChatMessage, DeviceChoice, Engine, EngineConfig, EngineError, Event,
-    FinishReason, GenerateRequest, Prompt, Sampling, Usage,
-};
+use tenora_engine::{EngineError, FinishReason, Prompt, Sampling};
 
-const ADAPTERS: [&str; 3] = ["ticket-triage", "text-to-sql", "brand-voice"];
-const QUESTIONS: [&str; 2] =
-    ["The printer in Leeds is broken again.", "How many orders did Anna Weber place in March?"];
-
-fn demo() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../demo")
-}
-
-fn engine(change: impl FnOnce(&mut EngineConfig)) -> Engine {
-    let mut config = EngineConfig::new(demo().join("base"));
-    config.kv_bytes = 16 << 20;
-    config.device = DeviceChoice::Cpu;
-    config.paranoid = true;
-    change(&mut config);
-    Engine::start(config, &|_| ()).unwrap()
-}
-
-fn files(adapter: &str) -> AdapterFiles {
-    let folder = demo().join("adapters").join(adapter);
-    let (config, weights) = (folder.join("adapter_config.json"), folder.join("adapter_model.safetensors"));
-    let bytes = std::fs::read(&config).unwrap();
-    let digest = Sha256::new()
-        .chain_update((bytes.len() as u64).to_le_bytes())
-        .chain_update(&bytes)
-        .chain_update(std::fs::read(&weights).unwrap())
-        .finalize();
-    AdapterFiles { digest: digest.into(), config, weights, pin: Arc::new(()) }
-}
-
-/// A greedy chat of at most 40 tokens.
-fn ask(adapter: Option<&str>, question: &str, tenant: u128) -> GenerateRequest {
-    let message = ChatMessage { role: "user".to_owned(), content: question.to_owned(), name: None };
-    GenerateRequest {
-        prompt: Prompt::Chat(vec![message]),
-        adapter: adapter.map(files),
-        domain: CacheDomain(tenant),
-        sampling: Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() },
-    }
-}
-
-/// The texts of all choices, why each ended, and the sum.
-async fn answer(
-    engine: &Engine,
-    request: GenerateRequest,
-) -> Result<(Vec<String>, Vec<FinishReason>, Usage), EngineError> {
-    let choices = request.sampling.n as usize;
-    let mut events = engine.generate(request).await?;
-    let (mut texts, mut reasons) = (vec![String::new(); choices], vec![FinishReason::Stop; choices]);
-    while let Some(event) = events.next().await {
-        match event? {
-            Event::Text { choice, text, .. } => texts[choice as usize] += &text,
-            Event::Finished { choice, reason } => reasons[choice as usize] = reason,
-            Event::Done(usage) => return Ok((texts, reasons, usage)),
-        }
-    }
-    Err(EngineError::Fault("the stream ended without a sum".to_owned()))
-}
-
-async fn text(engine: &Engine, request: GenerateRequest) -> String {
-    answer(engine, request).await.unwrap().0.concat()
-}
+use self::demo::{ADAPTERS, QUESTIONS, answer, ask, engine, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mixed_batch_answers_like_solo_runs_and_every_adapter_differs() {
@@ -164,10 +103,8 @@ async fn what_cannot_be_served_is_refused_by_its_name() {
     let mut empty = ask(None, "x", 1);
     empty.prompt = Prompt::Tokens(Vec::new());
     assert!(matches!(answer(&engine, empty).await, Err(EngineError::Invalid { field: "prompt", .. })));
-    let mut wrong = files(ADAPTERS[0]);
-    wrong.digest = [0; 32];
-    let mut lied = ask(None, "x", 1);
-    lied.adapter = Some(wrong);
+    let mut lied = ask(Some(ADAPTERS[0]), "x", 1);
+    lied.adapter.as_mut().unwrap().digest = [0; 32];
     let refused = answer(&engine, lied).await;
     assert!(
         matches!(&refused, Err(EngineError::Adapter(why)) if why.code == "adapter_digest_mismatch"),

@@ -7,4 +7,5 @@ pub mod generation;
 pub mod health;
 pub mod list;
 pub mod models;
+pub mod response_format;
 pub mod tenants;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::Sampling;
+use super::{ResponseFormat, Sampling};
 use crate::error::EngineError;
 
 impl Sampling {
@@ -32,6 +32,10 @@ impl Sampling {
         }
         if self.stop.iter().any(|stop| stop.is_empty() || stop.len() > Self::MAX_STOP_BYTES) {
             return Err(invalid("stop", format!("each must have 1 to {} bytes", Self::MAX_STOP_BYTES)));
+        }
+        if self.ignore_eos && self.format != ResponseFormat::Text {
+            let problem = "cannot be true with a `response_format`, which says where the answer ends";
+            return Err(invalid("ignore_eos", problem));
         }
         for &(token, bias) in &self.logit_bias {
             if token as usize >= vocab_size {
@@ -101,5 +105,9 @@ mod tests {
         assert_eq!(field(|s| s.logit_bias = vec![(10, 0.0)]), Some("logit_bias"));
         assert_eq!(field(|s| s.logit_bias = vec![(1, 101.0)]), Some("logit_bias"));
         assert_eq!(field(|s| s.logprobs = Some(21)), Some("top_logprobs"));
+        assert_eq!(
+            field(|s| (s.ignore_eos, s.format) = (true, ResponseFormat::JsonObject)),
+            Some("ignore_eos")
+        );
     }
 }

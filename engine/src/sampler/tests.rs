@@ -15,7 +15,7 @@ fn draw(position: usize) -> Draw {
 }
 
 fn chosen(logits: &[f32], sampling: &Sampling, position: usize) -> u32 {
-    sample(&mut logits.to_vec(), sampling, (&[], &[]), draw(position)).unwrap().token
+    sample(&mut logits.to_vec(), None, sampling, (&[], &[]), draw(position)).unwrap().token
 }
 
 /// Every token that 2,000 draws choose, ascending, with how often.
@@ -68,7 +68,7 @@ fn penalties_and_bias_move_logits() {
         })
     };
     let choose = |sampling: &Sampling, prompt: &[u32], output: &[u32]| {
-        sample(&mut vec![2.0, 1.5, -1.0], sampling, (prompt, output), draw(0)).unwrap().token
+        sample(&mut [2.0, 1.5, -1.0], None, sampling, (prompt, output), draw(0)).unwrap().token
     };
     let presence = greedy(|s| s.presence_penalty = 0.6);
     assert_eq!(choose(&presence, &[0], &[]), 0, "the prompt is not counted");
@@ -90,7 +90,7 @@ fn log_probabilities_are_of_the_unmodified_distribution() {
         s.logit_bias = vec![(0, 100.0)];
     });
     let answer =
-        sample(&mut vec![0.0, 3f32.ln(), f32::NEG_INFINITY], &sampling, (&[], &[]), draw(0)).unwrap();
+        sample(&mut [0.0, 3f32.ln(), f32::NEG_INFINITY], None, &sampling, (&[], &[]), draw(0)).unwrap();
     let (own, top) = answer.logprobs.unwrap();
     assert_eq!(answer.token, 0);
     assert!((own - 0.25f32.ln()).abs() < 1e-6);
@@ -110,8 +110,36 @@ fn a_draw_depends_on_seed_choice_and_position_alone() {
 #[test]
 fn logits_that_are_no_numbers_choose_nothing() {
     for bad in [f32::NAN, f32::INFINITY] {
-        assert_eq!(sample(&mut vec![0.0, bad], &settings(|_| ()), (&[], &[]), draw(0)), None);
+        assert_eq!(sample(&mut [0.0, bad], None, &settings(|_| ()), (&[], &[]), draw(0)), None);
     }
+}
+
+#[test]
+fn only_what_is_allowed_is_chosen_and_log_probabilities_do_not_notice() {
+    let mut logits = [0.0; 70];
+    logits[3] = 9.0;
+    let allowed = Allowed(vec![0, 1 << 2]);
+    for temperature in [0.0, 2.0] {
+        let sampling = settings(|s| {
+            (s.temperature, s.logprobs) = (temperature, Some(1));
+            s.logit_bias = vec![(3, 100.0)];
+        });
+        let answer = sample(&mut logits.clone(), Some(&allowed), &sampling, (&[], &[]), draw(0)).unwrap();
+        assert_eq!(answer.token, 34);
+        let (own, top) = answer.logprobs.unwrap();
+        assert_eq!(top[0].0, 3, "the likeliest of all, allowed or not");
+        assert!((own - top[0].1 + 9.0).abs() < 1e-6);
+        let nothing = Allowed(vec![0; 2]);
+        assert_eq!(sample(&mut logits.clone(), Some(&nothing), &sampling, (&[], &[]), draw(0)), None);
+    }
+}
+
+#[test]
+fn tokens_without_any_probability_are_never_drawn() {
+    let mut logits = vec![f32::NEG_INFINITY; 40];
+    (logits[7], logits[9]) = (-80.0, -81.0);
+    let counts = drawn(&logits, &settings(|s| s.temperature = 2.0));
+    assert_eq!(counts[7] + counts[9], 2000);
 }
 
 proptest! {
@@ -122,7 +150,7 @@ proptest! {
         top_k in 0u32..50,
     ) {
         let sampling = Sampling { temperature, top_p, min_p, top_k, ..Sampling::default() };
-        let answer = sample(&mut logits.clone(), &sampling, (&[], &[]), draw(3)).unwrap();
+        let answer = sample(&mut logits.clone(), None, &sampling, (&[], &[]), draw(3)).unwrap();
         prop_assert!((answer.token as usize) < logits.len());
     }
 }

@@ -27,8 +27,6 @@ generation_request! {
         logprobs: Option<bool>,
         /// Also of this many likeliest tokens; at most 20.
         top_logprobs: Option<u8>,
-        /// `{"type":"text"}` only.
-        response_format: Option<ResponseFormat>,
         /// Not supported.
         tools: Option<Value>,
         /// Not supported; `none` and `auto` are harmless.
@@ -44,14 +42,6 @@ generation_request! {
         /// Not supported.
         audio: Option<Value>,
     }
-}
-
-/// How the answer is to be formed.
-#[derive(Debug, Deserialize, ToSchema)]
-pub struct ResponseFormat {
-    /// `text`.
-    #[serde(rename = "type")]
-    pub kind: String,
 }
 
 /// One turn of a conversation. What SDKs put beside these fields is not looked at.
@@ -116,10 +106,6 @@ impl ChatRequest {
         let harmless = |choice: &&Value| !matches!(choice.as_str(), Some("none" | "auto"));
         refuse("tool_choice", self.tool_choice.as_ref().filter(harmless))?;
         refuse("function_call", self.function_call.as_ref().filter(harmless))?;
-        if self.response_format.as_ref().is_some_and(|format| format.kind != "text") {
-            let message = "`response_format` can only be {\"type\":\"text\"} here.";
-            return Err(ApiError::invalid("response_format", message));
-        }
         if self.modalities.iter().flatten().any(|modality| modality != "text") {
             return Err(ApiError::invalid("modalities", "`modalities` can only be [\"text\"] here."));
         }

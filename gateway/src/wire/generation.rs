@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenora_engine::{FinishReason, Sampling};
 use utoipa::ToSchema;
 
+use super::response_format::ResponseFormatField;
 use crate::error::ApiError;
 
 /// A string or several.
@@ -42,6 +43,7 @@ pub struct SamplingFields {
     pub(crate) stop: Option<OneOrMany>,
     pub(crate) n: Option<u32>,
     pub(crate) ignore_eos: Option<bool>,
+    pub(crate) response_format: Option<ResponseFormatField>,
 }
 
 impl SamplingFields {
@@ -71,6 +73,7 @@ impl SamplingFields {
             max_tokens,
             n: self.n.unwrap_or(1),
             ignore_eos: self.ignore_eos.unwrap_or(false),
+            format: self.response_format.map(ResponseFormatField::check).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -157,6 +160,8 @@ macro_rules! generation_request {
             pub n: Option<u32>,
             /// Go on after an end-of-sequence token.
             pub ignore_eos: Option<bool>,
+            /// What the answer's text must be; anything when left out.
+            pub response_format: Option<crate::wire::response_format::ResponseFormatField>,
             /// Whether to send the answer as server-sent events while it is generated.
             pub stream: Option<bool>,
             /// How the stream is told.
@@ -186,6 +191,7 @@ macro_rules! generation_request {
                     stop: self.stop.take(),
                     n: self.n,
                     ignore_eos: self.ignore_eos,
+                    response_format: self.response_format.take(),
                 }
             }
 

@@ -5,8 +5,10 @@ import os
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import openai
+import pydantic
 
 CREDENTIALS = json.loads(Path(os.environ["TENORA_TEST_CREDENTIALS"]).read_text(encoding="utf-8"))
 TENANTS = CREDENTIALS["tenants"]
@@ -15,6 +17,14 @@ QUESTIONS = {
     "text-to-sql": "List all customers from Delhi.",
     "brand-voice": "Zoe gets 30 percent off, not more.",
 }
+
+
+class Ticket(pydantic.BaseModel):
+    """What a support ticket is about."""
+
+    category: str
+    priority: Literal["low", "medium", "high"]
+    sentiment: str
 
 
 def client(key: str) -> openai.OpenAI:
@@ -58,6 +68,33 @@ class Chat(unittest.TestCase):
         chunks = one.completions.create(**asked, stream=True)
         self.assertEqual(text, "".join(chunk.choices[0].text for chunk in chunks if chunk.choices))
 
+    def test_an_answer_is_of_its_schema(self):
+        one = client(TENANTS[0]["api_key"])
+        schema = {
+            "type": "object",
+            "properties": {"urgent": {"type": "boolean"}, "words": {"type": "integer", "minimum": 1, "maximum": 99}},
+            "required": ["urgent", "words"],
+            "additionalProperties": False,
+        }
+        named = {"type": "json_schema", "json_schema": {"name": "judgement", "strict": True, "schema": schema}}
+        for more in ({}, {"temperature": 1.0, "seed": 4}):
+            asked = {**question("ticket-triage", response_format=named), **more}
+            choice = one.chat.completions.create(**asked).choices[0]
+            answer = json.loads(choice.message.content)
+            self.assertEqual((list(answer), choice.finish_reason), (["urgent", "words"], "stop"))
+            self.assertIsInstance(answer["urgent"], bool)
+            self.assertIn(answer["words"], range(1, 100))
+        asked = question("ticket-triage", response_format={"type": "json_object"})
+        self.assertIsInstance(json.loads(one.chat.completions.create(**asked).choices[0].message.content), dict)
+
+    def test_an_answer_is_parsed_into_a_class(self):
+        one = client(TENANTS[0]["api_key"])
+        asked = {**question("ticket-triage"), "max_tokens": 200}
+        ticket = one.chat.completions.parse(**asked, response_format=Ticket).choices[0].message.parsed
+        self.assertIsInstance(ticket, Ticket)
+        with one.chat.completions.stream(**asked, response_format=Ticket) as stream:
+            self.assertEqual(stream.get_final_completion().choices[0].message.parsed, ticket)
+
     def test_a_tenant_sees_the_base_and_its_own_adapters(self):
         for tenant in TENANTS:
             models = list(client(tenant["api_key"]).models.list())
@@ -91,6 +128,13 @@ class Errors(unittest.TestCase):
     def test_a_wrong_value(self):
         error = self.fails(openai.BadRequestError, **{**question("ticket-triage"), "temperature": 9})
         self.assertEqual((error.code, error.param), ("invalid_value", "temperature"))
+
+    def test_a_schema_that_cannot_be_honoured(self):
+        schema = {"type": "array", "uniqueItems": True}
+        named = {"type": "json_schema", "json_schema": {"name": "set", "schema": schema}}
+        error = self.fails(openai.BadRequestError, **question("ticket-triage", response_format=named))
+        self.assertEqual((error.code, error.param), ("invalid_value", "response_format"))
+        self.assertIn("uniqueItems", error.message)
 
     def test_a_prompt_beyond_the_context(self):
         messages = [{"role": "user", "content": "word " * 2000}]

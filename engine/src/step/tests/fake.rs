@@ -183,6 +183,7 @@ impl Bench {
                 n: asked.choices,
                 ..Sampling::default()
             },
+            grammar: None,
             seed: 1,
             events,
             place: None,

@@ -55,7 +55,6 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         ("function_call", json!({ "name": "f" })),
         ("audio", json!({ "voice": "a" })),
         ("modalities", json!(["text", "audio"])),
-        ("response_format", json!({ "type": "json_object" })),
         ("top_logprobs", json!(2)),
         ("top_k", json!(-5)),
         ("max_tokens", json!(0)),
