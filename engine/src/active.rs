@@ -1,6 +1,7 @@
 //! A request on the engine's thread: its answers in progress, what was sent of them, and what it cost so far.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,6 +33,9 @@ pub(crate) struct Submission {
     /// Its place in the waiting queue, given back when the first row is scheduled.
     pub(crate) place: Option<OwnedSemaphorePermit>,
     pub(crate) submitted: Instant,
+    /// The tenant's share beside other tenants.
+    pub(crate) weight: NonZeroU32,
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// A request in progress.
@@ -106,6 +110,15 @@ impl<A> Active<A> {
         self.submission.events.is_closed()
     }
 
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.submission.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Notes that its adapter is there.
+    pub(crate) fn adapter_is_ready(&mut self, now: Instant) {
+        self.times.adapter_ready.get_or_insert(now);
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.choices.iter().all(|choice| choice.finished)
     }
@@ -136,7 +149,7 @@ impl<A> Active<A> {
     /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain.
     ///
     /// # Errors
-    /// [`EngineError::Fault`]: the logits are no numbers, or the token has no text.
+    /// [`EngineError::NotFinite`]: the logits are no numbers. [`EngineError::Fault`]: the token has no text.
     pub(crate) fn advance(
         &mut self,
         choice: usize,
@@ -148,10 +161,7 @@ impl<A> Active<A> {
         let own = &mut self.choices[choice];
         let draw = Draw { seed: self.submission.seed, choice: choice as u32, position: own.tokens.len() };
         let Some(chosen) = sample(logits, sampling, own.tokens.split_at(prompt_len), draw) else {
-            return Err(EngineError::Fault(format!(
-                "logits are not finite at position {}",
-                own.tokens.len()
-            )));
+            return Err(EngineError::NotFinite { position: own.tokens.len() });
         };
         let now = Instant::now();
         self.times.first_token.get_or_insert(now);

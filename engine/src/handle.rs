@@ -87,7 +87,9 @@ impl Engine {
 
     /// Starts the thread that a runner computes on.
     fn serve<R: Runner>(runner: R, config: EngineConfig) -> Result<Self, EngineError> {
-        let BaseFacts { model, fingerprint, parameters, .. } = runner.base().clone();
+        let facts = runner.base().clone();
+        let limits = Limits::new(&config, &facts);
+        let BaseFacts { model, fingerprint, parameters, .. } = facts;
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;
         let base = BaseInfo {
@@ -108,7 +110,6 @@ impl Engine {
             Box::new(move |file_bytes| loader.resident_bytes(file_bytes))
         };
         let residency = Residency::new(config.adapter_bytes, loader, wake);
-        let limits = Limits::new(&config, model.context_length, &model.eos_tokens);
         let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec));
         let (numbers, stats) = watch::channel(stepper.stats());
         thread::Builder::new()
@@ -136,7 +137,7 @@ impl Engine {
     /// What is wrong with the request, by its fields; [`EngineError::QueueFull`] when too many wait already. What goes
     /// wrong later, such as the load of its adapter, comes as the stream's last item.
     pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let GenerateRequest { prompt, adapter, domain, sampling } = request;
+        let GenerateRequest { prompt, adapter, domain, sampling, weight, deadline } = request;
         sampling.check(self.0.model.vocab_size)?;
         let shared = Arc::clone(&self.0);
         let encoded = tokio::task::spawn_blocking(move || shared.encode(&prompt)).await;
@@ -154,6 +155,8 @@ impl Engine {
             events,
             place: Some(place),
             submitted: Instant::now(),
+            weight,
+            deadline,
         };
         match self.0.commands.try_send(Command::Submit(Box::new(submission))) {
             Ok(()) => Ok(TokenStream(stream)),
@@ -176,6 +179,12 @@ impl Engine {
             return Err(residency::too_large(bytes, adapter_bytes));
         }
         Ok(report)
+    }
+
+    /// Puts an adapter that proved faulty ([`Stats`] lists them) back into service.
+    pub fn enable_adapter(&self, digest: [u8; 32]) {
+        // The thread may have ended already.
+        _ = self.0.commands.send(Command::Enable(Box::new(digest)));
     }
 
     /// Stops the thread; what it still runs ends with [`EngineError::ShuttingDown`].

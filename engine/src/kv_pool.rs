@@ -5,7 +5,7 @@
 //! continues an [`Owner`], any other the block before it, so by induction a match means: same tenant, same adapter
 //! digest (or none), same tokens from position 0 on. Names take no part.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::request::CacheDomain;
 
@@ -164,6 +164,30 @@ impl KvPool {
         }
     }
 
+    /// Makes whatever was computed with an adapter unfindable. Who holds such blocks still keeps them.
+    pub fn forget(&mut self, adapter: [u8; 32]) {
+        let mut known: Vec<(u64, BlockId, Parent)> = self
+            .found
+            .values()
+            .filter_map(|id| {
+                self.blocks[id.0 as usize].registered.as_ref().map(|known| (known.0, *id, known.1.parent))
+            })
+            .collect();
+        // A block is registered after what it continues.
+        known.sort_unstable_by_key(|(serial, ..)| *serial);
+        let mut gone = HashSet::new();
+        for (serial, id, parent) in known {
+            let goes = match parent {
+                Parent::Owner(owner) => owner.adapter == Some(adapter),
+                Parent::Block(parent) => gone.contains(&parent),
+            };
+            if goes {
+                gone.insert(serial);
+                self.unregister(id);
+            }
+        }
+    }
+
     /// Every block is held, idle or empty, once; what is findable is registered.
     ///
     /// # Errors
@@ -202,10 +226,20 @@ impl KvPool {
     fn take(&mut self) -> Option<BlockId> {
         let id = self.empty.pop().or_else(|| self.idle.first_key_value().map(|(_, id)| *id))?;
         self.hold(id);
-        if let Some((_, key)) = self.blocks[id.0 as usize].registered.take() {
+        self.unregister(id);
+        Some(id)
+    }
+
+    /// Makes a block's content unfindable; an idle block is empty then.
+    fn unregister(&mut self, id: BlockId) {
+        let block = &mut self.blocks[id.0 as usize];
+        if let Some((_, key)) = block.registered.take() {
             self.found.remove(&key);
         }
-        Some(id)
+        if let Some(since) = block.idle_since.take() {
+            self.idle.remove(&since);
+            self.empty.push(id);
+        }
     }
 }
 

@@ -40,4 +40,4 @@ pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Prompt, RankedToken,
     Sampling, Timing, TokenLogprob, Usage,
 };
-pub use stats::Stats;
+pub use stats::{AdapterStats, DisabledAdapter, Stats};
