@@ -313,6 +313,24 @@ mod tests {
         pool.release(table);
     }
 
+    #[test]
+    fn what_an_adapter_computed_can_be_forgotten_and_nothing_else() {
+        let mut pool = KvPool::new(64, 4);
+        let tokens: Vec<u32> = (0..13).collect();
+        for adapter in [None, Some(1), Some(2)] {
+            run(&mut pool, owner(1, adapter), &tokens);
+        }
+        let (held, cached) = pool.begin(owner(1, Some(2)), &tokens);
+        assert_eq!(cached, 12);
+        pool.forget([2; 32]);
+        pool.check_integrity(3).unwrap();
+        pool.release(held);
+        pool.check_integrity(0).unwrap();
+        for (adapter, cached) in [(None, 12), (Some(1), 12), (Some(2), 0)] {
+            assert_eq!(run(&mut pool, owner(1, adapter), &tokens), cached, "{adapter:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn blocks_are_never_lost(runs in proptest::collection::vec((0u128..3, 1usize..30, 0u32..2), 1..40)) {
@@ -320,7 +338,7 @@ mod tests {
             let mut held: Vec<BlockTable> = Vec::new();
             for (index, (domain, length, seed)) in runs.into_iter().enumerate() {
                 let tokens: Vec<u32> = (0..length as u32).map(|t| t * seed).collect();
-                let (mut table, cached) = pool.begin(owner(domain, None), &tokens);
+                let (mut table, cached) = pool.begin(owner(domain, Some(domain as u8)), &tokens);
                 proptest::prop_assert!(cached < length);
                 if pool.extend(&mut table, length) {
                     pool.register(&mut table, &tokens);
@@ -332,6 +350,12 @@ mod tests {
                     pool.release(held.swap_remove(index % held.len()));
                 }
                 let holds = held.iter().map(|table| table.blocks.len()).sum();
+                if index % 5 == 4 {
+                    pool.forget([domain as u8; 32]);
+                    let (table, cached) = pool.begin(owner(domain, Some(domain as u8)), &tokens);
+                    proptest::prop_assert_eq!(cached, 0);
+                    pool.release(table);
+                }
                 proptest::prop_assert_eq!(pool.check_integrity(holds), Ok(()));
             }
         }

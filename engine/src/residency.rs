@@ -253,6 +253,7 @@ impl<A: ResidentAdapter> Residency<A> {
     pub(crate) fn stats(&self) -> AdapterStats {
         AdapterStats {
             resident: self.entries.len(),
+            loading: self.loading(),
             bytes: self.entries.values().map(|entry| entry.bytes).sum(),
             waiting: self.missing.len(),
             disabled: self

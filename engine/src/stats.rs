@@ -32,6 +32,8 @@ pub struct AdapterStats {
     pub resident: usize,
     /// Bytes they take.
     pub bytes: usize,
+    /// Those of them that are on their way.
+    pub loading: usize,
     /// Adapters that requests wait for and whose load has not begun.
     pub waiting: usize,
     /// Requests that came while their adapter was in memory.

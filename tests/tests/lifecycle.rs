@@ -1,8 +1,13 @@
 //! A server's life: its first and second start, its end with streams in flight, clients that hang up, and starts that
 //! must fail with words that help.
 
-use std::{net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tenora_tests::{Adapter, Settings, chat};
 
@@ -57,6 +62,53 @@ async fn a_client_that_hangs_up_frees_everything() {
     assert_eq!(acme.text(&long(200)).await, expected);
     server.terminate();
     assert!(server.wait(Duration::from_secs(10)).success(), "nothing is in flight any more");
+}
+
+/// Eight answers as long as the context allows, not streamed.
+fn eight() -> Value {
+    let mut body = long(400);
+    body["n"] = 8.into();
+    body
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_before_a_whole_answer_ends_its_generation() {
+    let settings = Settings::demo();
+    let mut server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    let begun = Instant::now();
+    assert_eq!(acme.chat(&eight()).await.status, 200);
+    let whole = begun.elapsed();
+    let body = eight();
+    let hasty = (0..4).map(|_| tokio::time::timeout(Duration::from_millis(300), acme.chat(&body)));
+    let answered = join_all(hasty).await.into_iter().filter(Result::is_ok).count();
+    assert!(answered < 4 || whole < Duration::from_secs(1), "they were to be too long to be waited for");
+    server.terminate();
+    // What went on unread would take longer than the first did, since there are four of them.
+    assert!(server.wait((whole / 2).max(Duration::from_secs(2))).success());
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_ends_with_504_and_holds_nothing() {
+    let settings = Settings::demo().with("TENORA_REQUEST_TIMEOUT_S", "1");
+    let server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    let body = eight();
+    let replies = join_all((0..32).map(|_| acme.chat(&body))).await;
+    let late: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+    assert!(!late.is_empty(), "100,000 tokens in a second");
+    for reply in late {
+        reply.expect_error(504, "request_timeout");
+        assert_eq!(reply.headers["x-should-retry"], "false");
+    }
+    let mut short = acme.chat(&chat("ticket-triage", "Hello")).await;
+    for _ in 0..20 {
+        if short.status == 200 {
+            return;
+        }
+        short = acme.chat(&chat("ticket-triage", "Hello")).await;
+    }
+    panic!("nothing is answered any more: {}", short.body);
 }
 
 #[tokio::test]

@@ -41,20 +41,19 @@ impl<R: Runner> Stepper<R> {
         let mut tenants: Vec<_> =
             lines.iter().map(|(tenant, line)| (self.fair.counter(*tenant), *tenant, line)).collect();
         tenants.sort_unstable_by_key(|(counter, tenant, _)| (*counter, *tenant));
-        for (_, tenant, line) in tenants {
+        'tenants: for (_, tenant, line) in tenants {
             let waits = |place: &&Place| self.at(**place).1.running.is_none();
             let waiting: Vec<Place> =
                 line.iter().filter(waits).copied().take(self.limits.sequences).collect();
             for place in waiting {
                 while free == 0 || self.lacks_blocks(place) {
-                    let Some(victim) = self.who_gives_way(tenant, &running, &places) else { break };
+                    let Some(victim) = self.who_gives_way(tenant, &running, &places) else {
+                        continue 'tenants;
+                    };
                     running.retain(|place| *place != victim);
                     places.held.entry(self.tenant(victim)).and_modify(|held| *held -= 1);
                     self.preempt(victim);
                     free += 1;
-                }
-                if free == 0 {
-                    break;
                 }
                 free -= 1;
                 *places.held.entry(tenant).or_default() += 1;

@@ -53,7 +53,7 @@ pub(super) struct FakeRunner {
 /// What follows these tokens under this adapter.
 fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
     let salt = adapter.map_or(0, |adapter| 31 * (adapter as u32 + 1));
-    tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 2) + 1
+    tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 3) + 1
 }
 
 impl Runner for FakeRunner {
@@ -192,7 +192,8 @@ impl Bench {
 
     fn start(setup: Setup) -> Self {
         let Setup { blocks, rows, sequences, adapter_bytes, patience, target } = setup;
-        let runner = FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new(), loader: Arc::default() };
+        let runner =
+            FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new(), loader: Arc::default() };
         let residency =
             Residency::new(adapter_bytes, runner.loader(), Arc::new(|| ())).with_patience(patience);
         let vocabulary = (0..VOCABULARY).map(|id| (format!("t{id}"), id)).collect();

@@ -79,7 +79,8 @@ fn a_load_that_fails_ends_its_own_requests_alone() {
 #[test]
 fn a_deadline_ends_whatever_is_unfinished_and_frees_it_within_one_step() {
     let mut bench = Bench::new(64, 32);
-    let late = |adapter| Asked { most: 300, deadline: Some(Duration::from_millis(30)), ..with_adapter(adapter) };
+    let late =
+        |adapter| Asked { most: 300, deadline: Some(Duration::from_millis(30)), ..with_adapter(adapter) };
     let mut running = bench.ask(&Asked { adapter: None, ..late(0) });
     bench.step();
     let mut waiting: Vec<Reader> = (0..9).map(|_| bench.ask(&late(1))).collect();
