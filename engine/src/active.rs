@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     error::EngineError,
     kv_pool::{BlockTable, Owner},
+    queue::QueuePlace,
     request::{AdapterFiles, Event, FinishReason, RankedToken, Sampling, Timing, TokenLogprob, Usage},
     sampler::{Chosen, Draw, sample},
     stop::StopMatcher,
@@ -31,7 +32,7 @@ pub(crate) struct Submission {
     pub(crate) seed: u64,
     pub(crate) events: mpsc::Sender<Result<Event, EngineError>>,
     /// Its place in the waiting queue, given back when the first row is scheduled.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<QueuePlace>,
     pub(crate) submitted: Instant,
     /// The tenant's share beside other tenants.
     pub(crate) weight: NonZeroU32,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     active::{EVENT_BUFFER, Submission},
@@ -20,6 +20,7 @@ use crate::{
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
+    queue::Queue,
     request::{Event, GenerateRequest, Prompt},
     residency::{self, Residency},
     runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
@@ -45,7 +46,7 @@ struct Shared {
     config: EngineConfig,
     resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
     commands: queue::SyncSender<Command>,
-    places: Arc<Semaphore>,
+    queue: Queue,
     stats: watch::Receiver<Stats>,
 }
 
@@ -116,8 +117,8 @@ impl Engine {
             .name("tenora-engine".to_owned())
             .spawn(move || worker::run(stepper, &received, &numbers))
             .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
-        let places = Arc::new(Semaphore::new(config.queue_limit));
-        let shared = Shared { base, model, codec, template, config, resident_bytes, commands, places, stats };
+        let queue = Queue::new(config.queue_limit);
+        let shared = Shared { base, model, codec, template, config, resident_bytes, commands, queue, stats };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -142,9 +143,7 @@ impl Engine {
         let shared = Arc::clone(&self.0);
         let encoded = tokio::task::spawn_blocking(move || shared.encode(&prompt)).await;
         let prompt = encoded.map_err(|error| EngineError::Fault(format!("encoding failed: {error}")))??;
-        let place = Arc::clone(&self.0.places)
-            .try_acquire_owned()
-            .map_err(|_| EngineError::QueueFull { limit: self.0.config.queue_limit })?;
+        let place = self.0.queue.enter(domain)?;
         let (events, stream) = mpsc::channel(EVENT_BUFFER);
         let submission = Submission {
             prompt,

@@ -25,6 +25,7 @@ mod sampler;
 mod stop;
 
 pub mod kv_pool;
+mod queue;
 pub mod request;
 
 mod stats;

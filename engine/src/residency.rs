@@ -326,3 +326,6 @@ fn disabled(reason: &str) -> AdapterRejection {
     );
     AdapterRejection::whole(codes::DISABLED, message)
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,10 +64,10 @@ async fn a_client_that_hangs_up_frees_everything() {
     assert!(server.wait(Duration::from_secs(10)).success(), "nothing is in flight any more");
 }
 
-/// Eight answers as long as the context allows, not streamed.
-fn eight() -> Value {
-    let mut body = long(400);
-    body["n"] = 8.into();
+/// Several long answers, not streamed.
+fn several() -> Value {
+    let mut body = long(200);
+    body["n"] = 4.into();
     body
 }
 
@@ -77,9 +77,9 @@ async fn a_client_that_hangs_up_before_a_whole_answer_ends_its_generation() {
     let mut server = settings.start();
     let acme = server.tenant(&settings, "acme");
     let begun = Instant::now();
-    assert_eq!(acme.chat(&eight()).await.status, 200);
+    assert_eq!(acme.chat(&several()).await.status, 200);
     let whole = begun.elapsed();
-    let body = eight();
+    let body = several();
     let hasty = (0..4).map(|_| tokio::time::timeout(Duration::from_millis(300), acme.chat(&body)));
     let answered = join_all(hasty).await.into_iter().filter(Result::is_ok).count();
     assert!(answered < 4 || whole < Duration::from_secs(1), "they were to be too long to be waited for");
@@ -93,10 +93,10 @@ async fn an_answer_that_takes_too_long_ends_with_504_and_holds_nothing() {
     let settings = Settings::demo().with("TENORA_REQUEST_TIMEOUT_S", "1");
     let server = settings.start();
     let acme = server.tenant(&settings, "acme");
-    let body = eight();
-    let replies = join_all((0..32).map(|_| acme.chat(&body))).await;
+    let body = several();
+    let replies = join_all((0..100).map(|_| acme.chat(&body))).await;
     let late: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
-    assert!(!late.is_empty(), "100,000 tokens in a second");
+    assert!(!late.is_empty(), "80,000 tokens in a second");
     for reply in late {
         reply.expect_error(504, "request_timeout");
         assert_eq!(reply.headers["x-should-retry"], "false");
