@@ -54,14 +54,17 @@ pub(super) fn load<A: ResidentAdapter>(
 fn yield_to_steps() {
     #[cfg(target_os = "linux")]
     {
-        /// Of 0 (the usual) to 19; a thread at 10 gets about a tenth of what one at 0 gets beside it.
-        const NICE: libc::c_int = 10;
+        /// Added to the niceness that the process has, of at most 19: ten more is about a tenth of the processor.
+        const NICER: libc::c_int = 10;
         #[expect(
             unsafe_code,
-            reason = "a system call without pointers, about the calling thread (id 0) alone"
+            reason = "system calls without pointers, about the calling thread (id 0) alone"
         )]
-        // SAFETY: `setpriority` touches no memory of ours.
-        let refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) } != 0;
+        // SAFETY: neither touches memory of ours.
+        let refused = unsafe {
+            let own = libc::getpriority(libc::PRIO_PROCESS, 0);
+            libc::setpriority(libc::PRIO_PROCESS, 0, (own + NICER).min(19)) != 0
+        };
         if refused {
             tracing::debug!("A loader's thread keeps the usual priority");
         }
