@@ -1,16 +1,18 @@
 //! A request on the engine's thread: its answers in progress, what was sent of them, and what it cost so far.
 
 use std::{
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     error::EngineError,
     grammar::Grammar,
     kv_pool::{BlockTable, Owner},
+    queue::QueuePlace,
     request::{AdapterFiles, Event, FinishReason, RankedToken, Sampling, Timing, TokenLogprob, Usage},
     sampler::{Chosen, Draw, sample},
     stop::StopMatcher,
@@ -33,8 +35,11 @@ pub(crate) struct Submission {
     pub(crate) seed: u64,
     pub(crate) events: mpsc::Sender<Result<Event, EngineError>>,
     /// Its place in the waiting queue, given back when the first row is scheduled.
-    pub(crate) place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<QueuePlace>,
     pub(crate) submitted: Instant,
+    /// The tenant's share beside other tenants.
+    pub(crate) weight: NonZeroU32,
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// A request in progress.
@@ -112,6 +117,15 @@ impl<A> Active<A> {
         self.submission.events.is_closed()
     }
 
+    pub(crate) fn is_late(&self, now: Instant) -> bool {
+        self.submission.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Notes that its adapter is there.
+    pub(crate) fn adapter_is_ready(&mut self, now: Instant) {
+        self.times.adapter_ready.get_or_insert(now);
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.choices.iter().all(|choice| choice.finished)
     }
@@ -142,8 +156,8 @@ impl<A> Active<A> {
     /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain.
     ///
     /// # Errors
-    /// [`EngineError::Fault`]: the logits are no numbers, or the token has no text. [`EngineError::Invalid`]: the answer's
-    /// format became too complex to follow.
+    /// [`EngineError::NotFinite`]: the logits are no numbers. [`EngineError::Fault`]: the token has no text.
+    /// [`EngineError::Invalid`]: the answer's format became too complex to follow.
     pub(crate) fn advance(
         &mut self,
         choice: usize,
@@ -157,10 +171,11 @@ impl<A> Active<A> {
         let allowed = own.grammar.as_mut().map(Grammar::allowed).transpose()?;
         let Some(chosen) = sample(logits, allowed.as_ref(), sampling, own.tokens.split_at(prompt_len), draw)
         else {
-            return Err(EngineError::Fault(format!(
-                "logits are not finite at position {}",
-                own.tokens.len()
-            )));
+            // The sampler looks at the numbers before it changes any.
+            return Err(match logits.iter().all(|logit| *logit < f32::INFINITY) {
+                true => EngineError::Fault("the answer's format leaves no token that the model allows".to_owned()),
+                false => EngineError::NotFinite { position: own.tokens.len() },
+            });
         };
         let now = Instant::now();
         self.times.first_token.get_or_insert(now);

@@ -31,6 +31,9 @@ pub struct EngineConfig {
     pub max_batch_rows: usize,
     /// Sequences of one step at most.
     pub max_batch_sequences: usize,
+    /// How long a step with decoding sequences should take at most: prompts beside them get what is left of it, and half
+    /// of it at least.
+    pub step_target_ms: u64,
     /// Requests that may wait; one more is refused.
     pub queue_limit: usize,
     /// Check every invariant after every step; for tests.
@@ -57,6 +60,7 @@ impl EngineConfig {
             context_length: None,
             max_batch_rows: 256,
             max_batch_sequences: 32,
+            step_target_ms: 100,
             queue_limit: 256,
             paranoid: false,
         }

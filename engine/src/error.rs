@@ -46,6 +46,15 @@ pub enum EngineError {
         /// How many may wait.
         limit: usize,
     },
+    /// The request's deadline came before its end; everything it held is free.
+    #[error("the request was not finished by its deadline")]
+    DeadlineExceeded,
+    /// Logits of the base model that are no numbers: a fault of ours. An adapter's are its own, and disable it.
+    #[error("engine fault: the logits are not finite at position {position}")]
+    NotFinite {
+        /// The sequence's length by then, in tokens.
+        position: usize,
+    },
     /// The engine is stopping.
     #[error("the engine is shutting down")]
     ShuttingDown,

@@ -24,6 +24,7 @@ use crate::{
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
+    queue::Queue,
     request::{Event, GenerateRequest, Prompt, ResponseFormat},
     residency::{self, Residency},
     runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
@@ -51,7 +52,7 @@ struct Shared {
     config: EngineConfig,
     resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
     commands: queue::SyncSender<Command>,
-    places: Arc<Semaphore>,
+    queue: Queue,
     stats: watch::Receiver<Stats>,
 }
 
@@ -93,7 +94,9 @@ impl Engine {
 
     /// Starts the thread that a runner computes on.
     fn serve<R: Runner>(runner: R, config: EngineConfig) -> Result<Self, EngineError> {
-        let BaseFacts { model, fingerprint, parameters, .. } = runner.base().clone();
+        let facts = runner.base().clone();
+        let limits = Limits::new(&config, &facts);
+        let BaseFacts { model, fingerprint, parameters, .. } = facts;
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;
         let grammars = Grammars::new(&codec, model.vocab_size, &model.eos_tokens)?;
@@ -115,14 +118,13 @@ impl Engine {
             Box::new(move |file_bytes| loader.resident_bytes(file_bytes))
         };
         let residency = Residency::new(config.adapter_bytes, loader, wake);
-        let limits = Limits::new(&config, model.context_length, &model.eos_tokens);
         let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec));
         let (numbers, stats) = watch::channel(stepper.stats());
         thread::Builder::new()
             .name("tenora-engine".to_owned())
             .spawn(move || worker::run(stepper, &received, &numbers))
             .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
-        let places = Arc::new(Semaphore::new(config.queue_limit));
+        let queue = Queue::new(config.queue_limit);
         let compilers = Arc::new(Semaphore::new(grammar::COMPILERS));
         let shared = Shared {
             base,
@@ -134,7 +136,7 @@ impl Engine {
             config,
             resident_bytes,
             commands,
-            places,
+            queue,
             stats,
         };
         Ok(Self(Arc::new(shared)))
@@ -156,13 +158,11 @@ impl Engine {
     /// What is wrong with the request, by its fields; [`EngineError::QueueFull`] when too many wait already. What goes
     /// wrong later, such as the load of its adapter, comes as the stream's last item.
     pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let GenerateRequest { prompt, adapter, domain, mut sampling } = request;
+        let GenerateRequest { prompt, adapter, domain, mut sampling, weight, deadline } = request;
         sampling.check(self.0.model.vocab_size)?;
         let format = std::mem::take(&mut sampling.format);
         let (prompt, grammar) = self.prepare(prompt, format).await?;
-        let place = Arc::clone(&self.0.places)
-            .try_acquire_owned()
-            .map_err(|_| EngineError::QueueFull { limit: self.0.config.queue_limit })?;
+        let place = self.0.queue.enter(domain)?;
         let (events, stream) = mpsc::channel(EVENT_BUFFER);
         let submission = Submission {
             prompt,
@@ -174,6 +174,8 @@ impl Engine {
             events,
             place: Some(place),
             submitted: Instant::now(),
+            weight,
+            deadline,
         };
         match self.0.commands.try_send(Command::Submit(Box::new(submission))) {
             Ok(()) => Ok(TokenStream(stream)),
@@ -216,6 +218,12 @@ impl Engine {
             return Err(residency::too_large(bytes, adapter_bytes));
         }
         Ok(report)
+    }
+
+    /// Puts an adapter that proved faulty ([`Stats`] lists them) back into service.
+    pub fn enable_adapter(&self, digest: [u8; 32]) {
+        // The thread may have ended already.
+        _ = self.0.commands.send(Command::Enable(Box::new(digest)));
     }
 
     /// Stops the thread; what it still runs ends with [`EngineError::ShuttingDown`].

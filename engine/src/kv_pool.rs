@@ -5,7 +5,7 @@
 //! continues an [`Owner`], any other the block before it, so by induction a match means: same tenant, same adapter
 //! digest (or none), same tokens from position 0 on. Names take no part.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::request::CacheDomain;
 
@@ -164,6 +164,30 @@ impl KvPool {
         }
     }
 
+    /// Makes whatever was computed with an adapter unfindable. Who holds such blocks still keeps them.
+    pub fn forget(&mut self, adapter: [u8; 32]) {
+        let mut known: Vec<(u64, BlockId, Parent)> = self
+            .found
+            .values()
+            .filter_map(|id| {
+                self.blocks[id.0 as usize].registered.as_ref().map(|known| (known.0, *id, known.1.parent))
+            })
+            .collect();
+        // A block is registered after what it continues.
+        known.sort_unstable_by_key(|(serial, ..)| *serial);
+        let mut gone = HashSet::new();
+        for (serial, id, parent) in known {
+            let goes = match parent {
+                Parent::Owner(owner) => owner.adapter == Some(adapter),
+                Parent::Block(parent) => gone.contains(&parent),
+            };
+            if goes {
+                gone.insert(serial);
+                self.unregister(id);
+            }
+        }
+    }
+
     /// Every block is held, idle or empty, once; what is findable is registered.
     ///
     /// # Errors
@@ -202,10 +226,20 @@ impl KvPool {
     fn take(&mut self) -> Option<BlockId> {
         let id = self.empty.pop().or_else(|| self.idle.first_key_value().map(|(_, id)| *id))?;
         self.hold(id);
-        if let Some((_, key)) = self.blocks[id.0 as usize].registered.take() {
+        self.unregister(id);
+        Some(id)
+    }
+
+    /// Makes a block's content unfindable; an idle block is empty then.
+    fn unregister(&mut self, id: BlockId) {
+        let block = &mut self.blocks[id.0 as usize];
+        if let Some((_, key)) = block.registered.take() {
             self.found.remove(&key);
         }
-        Some(id)
+        if let Some(since) = block.idle_since.take() {
+            self.idle.remove(&since);
+            self.empty.push(id);
+        }
     }
 }
 
@@ -279,6 +313,24 @@ mod tests {
         pool.release(table);
     }
 
+    #[test]
+    fn what_an_adapter_computed_can_be_forgotten_and_nothing_else() {
+        let mut pool = KvPool::new(64, 4);
+        let tokens: Vec<u32> = (0..13).collect();
+        for adapter in [None, Some(1), Some(2)] {
+            run(&mut pool, owner(1, adapter), &tokens);
+        }
+        let (held, cached) = pool.begin(owner(1, Some(2)), &tokens);
+        assert_eq!(cached, 12);
+        pool.forget([2; 32]);
+        pool.check_integrity(3).unwrap();
+        pool.release(held);
+        pool.check_integrity(0).unwrap();
+        for (adapter, cached) in [(None, 12), (Some(1), 12), (Some(2), 0)] {
+            assert_eq!(run(&mut pool, owner(1, adapter), &tokens), cached, "{adapter:?}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn blocks_are_never_lost(runs in proptest::collection::vec((0u128..3, 1usize..30, 0u32..2), 1..40)) {
@@ -286,7 +338,7 @@ mod tests {
             let mut held: Vec<BlockTable> = Vec::new();
             for (index, (domain, length, seed)) in runs.into_iter().enumerate() {
                 let tokens: Vec<u32> = (0..length as u32).map(|t| t * seed).collect();
-                let (mut table, cached) = pool.begin(owner(domain, None), &tokens);
+                let (mut table, cached) = pool.begin(owner(domain, Some(domain as u8)), &tokens);
                 proptest::prop_assert!(cached < length);
                 if pool.extend(&mut table, length) {
                     pool.register(&mut table, &tokens);
@@ -298,6 +350,12 @@ mod tests {
                     pool.release(held.swap_remove(index % held.len()));
                 }
                 let holds = held.iter().map(|table| table.blocks.len()).sum();
+                if index % 5 == 4 {
+                    pool.forget([domain as u8; 32]);
+                    let (table, cached) = pool.begin(owner(domain, Some(domain as u8)), &tokens);
+                    proptest::prop_assert_eq!(cached, 0);
+                    pool.release(table);
+                }
                 proptest::prop_assert_eq!(pool.check_integrity(holds), Ok(()));
             }
         }

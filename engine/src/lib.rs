@@ -27,6 +27,7 @@ mod sampler;
 mod stop;
 
 pub mod kv_pool;
+mod queue;
 pub mod request;
 
 mod stats;
@@ -42,4 +43,4 @@ pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Prompt, RankedToken,
     ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
 };
-pub use stats::Stats;
+pub use stats::{AdapterStats, DisabledAdapter, Stats};

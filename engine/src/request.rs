@@ -1,7 +1,14 @@
 //! What a caller asks of the engine and what comes back: the only nouns that cross its queue.
 //! Knows no HTTP; the gateway translates the OpenAI wire into these.
 
-use std::{any::Any, fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 mod check;
 
@@ -16,6 +23,11 @@ pub struct GenerateRequest {
     pub domain: CacheDomain,
     /// How tokens are chosen and when to stop.
     pub sampling: Sampling,
+    /// The tenant's share of the engine beside other tenants that have work; 1 is the usual.
+    pub weight: NonZeroU32,
+    /// When the answer is of no use any more: what is unfinished by then ends with
+    /// [`DeadlineExceeded`](crate::EngineError::DeadlineExceeded).
+    pub deadline: Option<Instant>,
 }
 
 /// The text to continue.
@@ -59,8 +71,9 @@ impl fmt::Debug for AdapterFiles {
     }
 }
 
-/// The tenant as the KV pool sees it: an opaque id, equal only for the same tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The tenant as the engine sees it: an opaque id, equal only for the same tenant. KV blocks are shared within it, and
+/// the engine's time is shared between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CacheDomain(pub u128);
 
 /// How tokens are chosen, in the terms of the OpenAI API and vLLM.

@@ -1,34 +1,57 @@
-//! Which adapters are in memory: loaded on threads of their own, kept within one budget of bytes, the least recently
-//! wanted going first. Identity is the digest; an adapter in use is pinned by whoever holds it.
+//! Which adapters are in memory: loaded on threads of their own, kept within one budget of bytes. Identity is the
+//! digest; an adapter in use is pinned by whoever holds it. One that proves faulty is out of service until the process
+//! restarts or an operator puts it back.
+//!
+//! *Who goes*: what nobody wants in this step, the least recently wanted first; before it, what belongs to tenants above
+//! their share. *Share*: while several tenants want adapters, each one's part of the budget by weight. A tenant above it
+//! waits behind those who are not, and its adapters make room for theirs, also those that its waiting requests want.
+//! Alone, a tenant may fill everything.
+//!
+//! *Bounded wait*: a request that has waited for room for `PATIENCE` goes before all others, no other load begins, and
+//! adapters are named that will make room for it. Requests that came later may not begin with those, so they are free
+//! once what runs with them, or came earlier, has ended.
+
+mod room;
+mod thread;
 
 use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
+    collections::{BTreeMap, HashMap},
+    num::NonZeroU32,
     sync::{Arc, mpsc},
-    thread,
+    time::{Duration, Instant},
 };
 
+pub(crate) use self::room::too_large;
 use crate::{
     error::AdapterRejection,
     lora::codes,
-    request::AdapterFiles,
+    request::{AdapterFiles, CacheDomain},
     runner::{AdapterLoader, ResidentAdapter},
+    stats::{AdapterStats, DisabledAdapter},
 };
 
-type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// Loads at the same time; each reads, hashes and converts one file.
 const CONCURRENT_LOADS: usize = 2;
+/// How long a request waits for room before others are held back for it.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The resident adapters.
 pub(crate) struct Residency<A> {
     entries: HashMap<Digest, Entry<A>>,
+    /// What was wanted and is not there.
+    missing: HashMap<Digest, Missing>,
+    disabled: BTreeMap<Digest, String>,
+    held_back: Option<HeldBack>,
     budget: usize,
+    patience: Duration,
     /// Steps so far: what was wanted in the current one is not evicted for another.
     tick: u64,
     loader: Arc<dyn AdapterLoader<Adapter = A>>,
     wake: Arc<dyn Fn() + Send + Sync>,
     outcomes: (mpsc::Sender<Outcome<A>>, mpsc::Receiver<Outcome<A>>),
+    counts: AdapterStats,
 }
 
 struct Entry<A> {
@@ -36,12 +59,46 @@ struct Entry<A> {
     adapter: Option<Arc<A>>,
     bytes: usize,
     wanted: u64,
+    /// The tenant that wanted it last.
+    owner: Client,
+}
+
+/// An adapter that is not there, and who waits for it longest.
+struct Missing {
+    waiter: Waiter,
+    wanted: u64,
+    /// Once the files were looked at.
+    bytes: Option<usize>,
+    /// Since when there was no room for it.
+    no_room_since: Option<Instant>,
+}
+
+/// A tenant, and its weight.
+#[derive(Debug, Clone, Copy)]
+struct Client {
+    tenant: CacheDomain,
+    weight: NonZeroU32,
+}
+
+/// A request that wants an adapter. Numbers grow with arrival.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiter {
+    pub(crate) request: u64,
+    pub(crate) tenant: CacheDomain,
+    pub(crate) weight: NonZeroU32,
+}
+
+/// Adapters that requests after this one may not begin with.
+struct HeldBack {
+    after: u64,
+    digests: Vec<Digest>,
 }
 
 /// What became of a load.
-pub(crate) struct Outcome<A> {
+struct Outcome<A> {
     digest: Digest,
-    adapter: Result<A, AdapterRejection>,
+    adapter: Result<A, thread::Failure>,
+    took: Duration,
 }
 
 impl<A: ResidentAdapter> Residency<A> {
@@ -51,7 +108,24 @@ impl<A: ResidentAdapter> Residency<A> {
         loader: Arc<dyn AdapterLoader<Adapter = A>>,
         wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { entries: HashMap::new(), budget, tick: 0, loader, wake, outcomes: mpsc::channel() }
+        Self {
+            entries: HashMap::new(),
+            missing: HashMap::new(),
+            disabled: BTreeMap::new(),
+            held_back: None,
+            budget,
+            patience: PATIENCE,
+            tick: 0,
+            loader,
+            wake,
+            outcomes: mpsc::channel(),
+            counts: AdapterStats::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Begins a step.
@@ -59,34 +133,102 @@ impl<A: ResidentAdapter> Residency<A> {
         self.tick += 1;
     }
 
-    /// The adapter when it is there; else its load begins as soon as there is room for it.
-    pub(crate) fn want(&mut self, files: &AdapterFiles) -> Result<Option<Arc<A>>, AdapterRejection> {
-        if let Some(entry) = self.entries.get_mut(&files.digest) {
-            entry.wanted = self.tick;
-            return Ok(entry.adapter.clone());
+    /// Notes whether a request that arrives finds its adapter; true when it does.
+    pub(crate) fn arrived(&mut self, digest: &Digest) -> bool {
+        let hit = self.entries.get(digest).is_some_and(|entry| entry.adapter.is_some());
+        *(if hit { &mut self.counts.hits } else { &mut self.counts.misses }) += 1;
+        hit
+    }
+
+    /// Says, once in each step, that a request needs an adapter; true when it is there.
+    ///
+    /// # Errors
+    /// The adapter is out of service.
+    pub(crate) fn want(&mut self, digest: &Digest, waiter: Waiter) -> Result<bool, AdapterRejection> {
+        if let Some(reason) = self.disabled.get(digest) {
+            return Err(disabled(reason));
         }
-        let loading = self.entries.values().filter(|entry| entry.adapter.is_none()).count();
-        if loading < CONCURRENT_LOADS {
-            let bytes = self.bytes_of(files)?;
-            if self.make_room(bytes) {
-                self.load(files.clone(), bytes)?;
+        if let Some(entry) = self.entries.get_mut(digest) {
+            if !is_held_back(self.held_back.as_ref(), digest, waiter.request) {
+                entry.wanted = self.tick;
+                entry.owner = Client { tenant: waiter.tenant, weight: waiter.weight };
+            }
+            return Ok(entry.adapter.is_some());
+        }
+        let missing = self.missing.entry(*digest);
+        let missing = missing.or_insert(Missing { waiter, wanted: 0, bytes: None, no_room_since: None });
+        if missing.wanted < self.tick || waiter.request < missing.waiter.request {
+            missing.waiter = waiter;
+        }
+        missing.wanted = self.tick;
+        Ok(false)
+    }
+
+    /// The adapter, when it is there and this request may begin with it.
+    pub(crate) fn get(&self, digest: &Digest, request: u64) -> Option<&Arc<A>> {
+        let entry = self.entries.get(digest)?;
+        entry.adapter.as_ref().filter(|_| !is_held_back(self.held_back.as_ref(), digest, request))
+    }
+
+    /// Begins the loads that are due and have room; `files` tells a request's. Returns what cannot be loaded at all.
+    pub(crate) fn start_loads<'a>(
+        &mut self,
+        files: impl Fn(u64) -> Option<&'a AdapterFiles>,
+    ) -> Vec<(Digest, AdapterRejection)> {
+        self.missing.retain(|_, missing| missing.wanted == self.tick);
+        if self.missing.is_empty() {
+            self.held_back = None;
+            return Vec::new();
+        }
+        let mut failed = Vec::new();
+        for digest in self.by_urgency() {
+            if self.loading() >= CONCURRENT_LOADS {
+                break;
+            }
+            let Some(files) = files(self.missing[&digest].waiter.request) else { continue };
+            match self.try_load(files) {
+                Ok(true) => {}
+                // Nobody loads ahead of one that has waited too long.
+                Ok(false) if self.is_starving(&digest) => break,
+                Ok(false) => {}
+                Err(rejection) => {
+                    self.missing.remove(&digest);
+                    self.counts.load_failures += 1;
+                    failed.push((digest, rejection));
+                }
             }
         }
-        Ok(None)
+        let still_waits = |held: &HeldBack| self.missing.values().any(|m| m.waiter.request == held.after);
+        if self.held_back.as_ref().is_some_and(|held| !still_waits(held)) {
+            self.held_back = None;
+        }
+        failed
     }
 
     /// Takes the outcomes of loads that ended; returns those that failed.
     pub(crate) fn settle(&mut self) -> Vec<(Digest, AdapterRejection)> {
         let mut failed = Vec::new();
-        while let Ok(Outcome { digest, adapter }) = self.outcomes.1.try_recv() {
+        while let Ok(Outcome { digest, adapter, took }) = self.outcomes.1.try_recv() {
+            self.counts.load_time += took;
             match (adapter, self.entries.get_mut(&digest)) {
                 (Ok(adapter), Some(entry)) => {
+                    self.counts.loads += 1;
                     entry.bytes = adapter.bytes();
                     entry.adapter = Some(Arc::new(adapter));
                 }
                 (Ok(_), None) => {}
-                (Err(rejection), _) => {
+                (Err(failure), _) => {
+                    self.counts.load_failures += 1;
                     self.entries.remove(&digest);
+                    let rejection = match failure {
+                        thread::Failure::Refused(refused) if refused.code == codes::DIGEST_MISMATCH => {
+                            self.disable(digest, "its files are not those that were uploaded")
+                        }
+                        thread::Failure::Refused(refused) => refused,
+                        thread::Failure::Panicked => {
+                            self.disable(digest, "loading it failed by a fault of the server")
+                        }
+                    };
                     failed.push((digest, rejection));
                 }
             }
@@ -94,79 +236,96 @@ impl<A: ResidentAdapter> Residency<A> {
         failed
     }
 
-    /// Adapters in memory or on their way, and the bytes they take.
-    pub(crate) fn taken(&self) -> (usize, usize) {
-        (self.entries.len(), self.entries.values().map(|entry| entry.bytes).sum())
+    /// Takes an adapter out of service, and tells what its requests are to be told.
+    pub(crate) fn disable(&mut self, digest: Digest, reason: &str) -> AdapterRejection {
+        tracing::error!(digest = hex::encode(digest), reason, "An adapter is out of service");
+        self.entries.remove(&digest);
+        self.missing.remove(&digest);
+        disabled(self.disabled.entry(digest).or_insert_with(|| reason.to_owned()))
     }
 
-    fn bytes_of(&self, files: &AdapterFiles) -> Result<usize, AdapterRejection> {
-        let file = std::fs::metadata(&files.weights)
-            .map_err(|error| crate::lora::read::unreadable("adapter_model.safetensors", &error))?;
-        let bytes = self.loader.resident_bytes(file.len());
-        match bytes <= self.budget {
-            true => Ok(bytes),
-            false => Err(too_large(bytes, self.budget)),
+    /// Puts an adapter back into service.
+    pub(crate) fn enable(&mut self, digest: &Digest) {
+        self.disabled.remove(digest);
+    }
+
+    /// What is in memory, and what happened.
+    pub(crate) fn stats(&self) -> AdapterStats {
+        AdapterStats {
+            resident: self.entries.len(),
+            loading: self.loading(),
+            bytes: self.entries.values().map(|entry| entry.bytes).sum(),
+            waiting: self.missing.len(),
+            disabled: self
+                .disabled
+                .iter()
+                .map(|(digest, reason)| DisabledAdapter { digest: *digest, reason: reason.clone() })
+                .collect(),
+            ..self.counts.clone()
         }
     }
 
-    /// Evicts until this many bytes fit; `false`, and nothing evicted in vain, when they cannot.
-    fn make_room(&mut self, bytes: usize) -> bool {
-        let evictable = |entry: &Entry<A>| {
-            entry.wanted < self.tick
-                && entry.adapter.as_ref().is_some_and(|adapter| Arc::strong_count(adapter) == 1)
-        };
-        let (_, taken) = self.taken();
-        let mut excess = (taken + bytes).saturating_sub(self.budget);
-        let mut candidates: Vec<(u64, usize, Digest)> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| evictable(entry))
-            .map(|(digest, entry)| (entry.wanted, entry.bytes, *digest))
-            .collect();
-        if candidates.iter().map(|(_, bytes, _)| bytes).sum::<usize>() < excess {
-            return false;
+    /// Within the budget, and no more loads than may be.
+    pub(crate) fn check_integrity(&self) -> Result<(), String> {
+        let bytes: usize = self.entries.values().map(|entry| entry.bytes).sum();
+        if bytes > self.budget || self.loading() > CONCURRENT_LOADS {
+            return Err(format!("{bytes} bytes of {}, {} loads", self.budget, self.loading()));
         }
-        candidates.sort_unstable();
-        for (_, bytes, digest) in candidates {
-            if excess == 0 {
-                break;
-            }
-            self.entries.remove(&digest);
-            excess = excess.saturating_sub(bytes);
+        match self.entries.keys().find(|digest| self.disabled.contains_key(*digest)) {
+            Some(digest) => Err(format!("{} is out of service and resident", hex::encode(digest))),
+            None => Ok(()),
         }
-        true
     }
 
-    /// Loads on a thread of its own, which a panic cannot leave without an outcome.
-    fn load(&mut self, files: AdapterFiles, bytes: usize) -> Result<(), AdapterRejection> {
+    fn loading(&self) -> usize {
+        self.entries.values().filter(|entry| entry.adapter.is_none()).count()
+    }
+
+    fn is_starving(&self, digest: &Digest) -> bool {
+        let since = self.missing.get(digest).and_then(|missing| missing.no_room_since);
+        since.is_some_and(|since| since.elapsed() >= self.patience)
+    }
+
+    /// Loads an adapter if there is room, or can be made.
+    fn try_load(&mut self, files: &AdapterFiles) -> Result<bool, AdapterRejection> {
         let digest = files.digest;
-        let (loader, outcomes, wake) =
-            (Arc::clone(&self.loader), self.outcomes.0.clone(), Arc::clone(&self.wake));
-        let work = move || {
-            let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&files)));
-            let adapter = loaded.unwrap_or_else(|_| Err(not_loaded()));
-            // The engine may have ended meanwhile: then nobody waits for this.
-            _ = outcomes.send(Outcome { digest, adapter });
-            wake();
+        let bytes = match self.missing[&digest].bytes {
+            Some(bytes) => bytes,
+            None => self.bytes_of(files)?,
         };
-        thread::Builder::new().name("tenora-load".to_owned()).spawn(work).map_err(|error| {
-            tracing::error!(%error, "No thread could be started to load an adapter");
-            not_loaded()
-        })?;
-        self.entries.insert(digest, Entry { adapter: None, bytes, wanted: self.tick });
-        Ok(())
+        let waiter = self.missing[&digest].waiter;
+        if !self.make_room(waiter, bytes) {
+            let starves = self.is_starving(&digest);
+            if let Some(missing) = self.missing.get_mut(&digest) {
+                missing.bytes = Some(bytes);
+                if missing.no_room_since.is_none() {
+                    missing.no_room_since = Some(Instant::now());
+                    self.counts.waits_for_room += 1;
+                }
+            }
+            if starves {
+                self.hold_back(waiter, bytes);
+            }
+            return Ok(false);
+        }
+        thread::load(files.clone(), &self.loader, self.outcomes.0.clone(), Arc::clone(&self.wake))?;
+        self.missing.remove(&digest);
+        let owner = Client { tenant: waiter.tenant, weight: waiter.weight };
+        self.entries.insert(digest, Entry { adapter: None, bytes, wanted: self.tick, owner });
+        Ok(true)
     }
 }
 
-/// An adapter that no eviction could make room for.
-pub(crate) fn too_large(bytes: usize, budget: usize) -> AdapterRejection {
-    let message = format!(
-        "the adapter takes up to {bytes} bytes in memory, and this server gives adapters {budget} in all; train a lower \
-         rank or fewer modules, or ask the operator for more"
-    );
-    AdapterRejection::whole(codes::TOO_LARGE_FOR_MEMORY, message)
+fn is_held_back(held_back: Option<&HeldBack>, digest: &Digest, request: u64) -> bool {
+    held_back.is_some_and(|held| request > held.after && held.digests.contains(digest))
 }
 
-fn not_loaded() -> AdapterRejection {
-    AdapterRejection::whole(codes::NOT_LOADED, "the adapter could not be loaded; try again")
+fn disabled(reason: &str) -> AdapterRejection {
+    let message = format!(
+        "this adapter version is out of service here: {reason}; upload it again as a new version, or ask the operator"
+    );
+    AdapterRejection::whole(codes::DISABLED, message)
 }
+
+#[cfg(test)]
+mod tests;

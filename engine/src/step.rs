@@ -2,22 +2,32 @@
 //! request in progress; nothing here is shared with another thread.
 
 mod schedule;
+mod turns;
+
+mod budget;
+mod fair;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
-use self::schedule::{Chunk, Plan};
+use self::{
+    budget::Budget,
+    fair::Fair,
+    schedule::{Chunk, Plan},
+};
 use crate::{
-    active::{Active, Ends, Submission},
+    active::{Active, Choice, Ends, Submission},
     batch::{Batch, BatchSequence, Segment},
     config::EngineConfig,
-    error::EngineError,
+    error::{AdapterRejection, EngineError},
     kv_pool::KvPool,
-    residency::Residency,
-    runner::{Logits, Runner},
+    residency::{Digest, Residency, Waiter},
+    runner::{BaseFacts, Logits, ResidentAdapter, Runner},
     stats::Stats,
     tokenizer::TextCodec,
 };
@@ -27,13 +37,28 @@ pub(crate) struct Stepper<R: Runner> {
     runner: R,
     pool: KvPool,
     residency: Residency<R::Adapter>,
-    /// In order of arrival.
-    requests: Vec<Active<R::Adapter>>,
+    /// By number, which is their order of arrival.
+    requests: BTreeMap<u64, Active<R::Adapter>>,
+    arrivals: u64,
+    fair: Fair,
+    budget: Budget,
     limits: Limits,
     codec: Arc<TextCodec>,
     steps: u64,
     largest_mix: usize,
+    preemptions: u64,
+    late: u64,
 }
+
+/// One answer of one request. Their order is that of arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    request: u64,
+    choice: usize,
+}
+
+/// Requests that cannot go on, and why.
+type Failed = Vec<(u64, EngineError)>;
 
 /// What bounds a step and an answer.
 #[derive(Debug, Clone)]
@@ -42,6 +67,12 @@ pub(crate) struct Limits {
     pub(crate) sequences: usize,
     pub(crate) context_length: usize,
     pub(crate) eos: Vec<u32>,
+    /// How long a step with decoding sequences should take.
+    pub(crate) target: Duration,
+    /// What a key and value that a row reads costs, in rows.
+    pub(crate) context_weight: f64,
+    /// Bytes of the base model, were it stored in f32 as adapters are computed.
+    pub(crate) base_bytes: u64,
     pub(crate) paranoid: bool,
 }
 
@@ -57,14 +88,22 @@ pub(crate) enum Progress {
 }
 
 impl Limits {
-    pub(crate) fn new(config: &EngineConfig, context_length: usize, eos: &[u32]) -> Self {
+    pub(crate) fn new(config: &EngineConfig, base: &BaseFacts) -> Self {
         Self {
             rows: config.max_batch_rows,
             sequences: config.max_batch_sequences.min(config.max_batch_rows),
-            context_length,
-            eos: eos.to_vec(),
+            context_length: base.model.context_length,
+            eos: base.model.eos_tokens.clone(),
+            target: Duration::from_millis(config.step_target_ms),
+            context_weight: Budget::context_weight(&base.model, base.parameters),
+            base_bytes: base.parameters * size_of::<f32>() as u64,
             paranoid: config.paranoid,
         }
+    }
+
+    /// ρ: what an adapter adds to the cost of a row.
+    fn adapter_share(&self, adapter: &impl ResidentAdapter) -> f64 {
+        adapter.bytes() as f64 / self.base_bytes.max(1) as f64
     }
 }
 
@@ -76,42 +115,50 @@ impl<R: Runner> Stepper<R> {
         codec: Arc<TextCodec>,
     ) -> Self {
         let pool = KvPool::new(runner.kv_blocks(), runner.block_tokens());
-        Self { runner, pool, residency, requests: Vec::new(), limits, codec, steps: 0, largest_mix: 0 }
+        let budget = Budget::new(limits.target, limits.context_weight);
+        Self {
+            runner,
+            pool,
+            residency,
+            requests: BTreeMap::new(),
+            arrivals: 0,
+            fair: Fair::default(),
+            budget,
+            limits,
+            codec,
+            steps: 0,
+            largest_mix: 0,
+            preemptions: 0,
+            late: 0,
+        }
     }
 
-    /// Takes a request in; its adapter's load begins now, if it is not there.
+    /// Takes a request in.
     pub(crate) fn accept(&mut self, submission: Submission) {
         let mut request = Active::new(submission);
-        match request.submission.adapter.as_ref().map(|files| self.residency.want(files)) {
-            Some(Err(rejection)) => return request.fail(rejection.into()),
-            Some(Ok(None)) => {}
-            None | Some(Ok(Some(_))) => request.times.was_resident = true,
-        }
-        self.requests.push(request);
+        let adapter = request.submission.adapter.as_ref();
+        request.times.was_resident = adapter.is_none_or(|files| self.residency.arrived(&files.digest));
+        self.requests.insert(self.arrivals, request);
+        self.arrivals += 1;
     }
 
-    /// Drops what nobody waits for, then *schedule → run → commit*.
+    /// Puts an adapter that proved faulty back into service.
+    pub(crate) fn enable(&mut self, digest: &Digest) {
+        self.residency.enable(digest);
+    }
+
+    /// Drops what nobody waits for, sees to the adapters, then *schedule → run → commit*.
     pub(crate) fn step(&mut self) -> Progress {
-        self.residency.begin_step();
-        self.retire(|request| request.is_abandoned());
-        for (digest, rejection) in self.residency.settle() {
-            let waits = |files: &crate::request::AdapterFiles| files.digest == digest;
-            let failed = (0..self.requests.len())
-                .filter(|&r| self.requests[r].submission.adapter.as_ref().is_some_and(waits))
-                .map(|r| (r, EngineError::from(rejection.clone())))
-                .collect();
-            self.fail(failed);
-        }
-        let (plan, failed) = self.schedule();
-        let progress = match (plan.is_empty(), self.requests.is_empty()) {
+        self.drop_the_unwanted();
+        self.see_to_adapters();
+        let plan = self.schedule();
+        let progress = match (plan.chunks.is_empty(), self.requests.is_empty()) {
             (false, _) => Progress::Worked,
             (true, false) => Progress::Waiting,
             (true, true) => Progress::Idle,
         };
         if progress == Progress::Worked {
-            self.run_and_commit(plan, failed);
-        } else {
-            self.fail(failed);
+            self.run_and_commit(plan);
         }
         if self.limits.paranoid {
             assert_eq!(self.check_integrity(), Ok(()));
@@ -119,8 +166,62 @@ impl<R: Runner> Stepper<R> {
         progress
     }
 
-    fn run_and_commit(&mut self, plan: Plan, mut failed: Vec<(usize, EngineError)>) {
-        let chunks = self.by_adapter(plan.into_chunks());
+    /// Ends what nobody reads, and what is not ready by its deadline.
+    fn drop_the_unwanted(&mut self) {
+        self.retire(Active::is_abandoned);
+        let now = Instant::now();
+        let late: Failed = self
+            .requests
+            .iter()
+            .filter(|(_, request)| request.is_late(now))
+            .map(|(&number, _)| (number, EngineError::DeadlineExceeded))
+            .collect();
+        self.late += late.len() as u64;
+        self.fail(late);
+    }
+
+    /// Takes in the adapters that have come, asks for those that are missing, and ends the requests of those that cannot
+    /// be had.
+    fn see_to_adapters(&mut self) {
+        self.residency.begin_step();
+        let came = self.residency.settle();
+        self.fail_with_adapter(came);
+        let (now, mut refused) = (Instant::now(), Failed::new());
+        for (&number, request) in &mut self.requests {
+            let Some(digest) = request.submission.adapter.as_ref().map(|files| files.digest) else {
+                continue;
+            };
+            let (tenant, weight) = (request.submission.owner.domain, request.submission.weight);
+            match self.residency.want(&digest, Waiter { request: number, tenant, weight }) {
+                Ok(true) => request.adapter_is_ready(now),
+                Ok(false) => {}
+                Err(rejection) => refused.push((number, rejection.into())),
+            }
+        }
+        self.fail(refused);
+        let requests = &self.requests;
+        let impossible =
+            self.residency.start_loads(|number| requests.get(&number)?.submission.adapter.as_ref());
+        self.fail_with_adapter(impossible);
+    }
+
+    /// Ends every request of these adapters.
+    fn fail_with_adapter(&mut self, faulty: Vec<(Digest, AdapterRejection)>) {
+        for (digest, rejection) in faulty {
+            let failed = self
+                .requests
+                .iter()
+                .filter(|(_, request)| request.submission.owner.adapter == Some(digest))
+                .map(|(&number, _)| (number, rejection.clone().into()))
+                .collect();
+            self.fail(failed);
+        }
+    }
+
+    fn run_and_commit(&mut self, plan: Plan) {
+        let begun = Instant::now();
+        let (decode_units, prompt_units) = plan.units;
+        let chunks = self.by_adapter(plan.chunks);
         let batch = self.batch(&chunks);
         self.steps += 1;
         self.largest_mix = self.largest_mix.max(batch.segments.len());
@@ -128,15 +229,33 @@ impl<R: Runner> Stepper<R> {
         match run_caught(runner, &batch) {
             Ok(logits) => {
                 let ends = Ends { codec, eos: &limits.eos, context_length: limits.context_length };
-                failed.extend(commit(requests, pool, (&chunks, logits), &ends));
+                let failed = commit(requests, pool, (&chunks, logits), &ends);
+                self.budget.observe(prompt_units, decode_units + prompt_units, begun.elapsed());
+                self.end(failed);
             }
             Err(error) => {
                 tracing::error!(%error, "A step failed; its requests end");
-                failed.extend(chunks.iter().map(|chunk| (chunk.request, error.clone())));
+                self.fail(chunks.iter().map(|chunk| (chunk.place.request, error.clone())).collect());
             }
         }
-        self.fail(failed);
         self.retire(Active::is_finished);
+    }
+
+    /// Ends requests that failed by themselves. Logits that are no numbers are the adapter's fault where there is one:
+    /// it goes out of service, and what it has computed is forgotten.
+    fn end(&mut self, failed: Failed) {
+        let digest = |(number, error): &(u64, EngineError)| match error {
+            EngineError::NotFinite { .. } => self.requests.get(number)?.submission.owner.adapter,
+            _ => None,
+        };
+        let faulty: BTreeSet<Digest> = failed.iter().filter_map(digest).collect();
+        for digest in faulty {
+            let rejection =
+                self.residency.disable(digest, "it makes the model's numbers overflow (NaN or infinity)");
+            self.fail_with_adapter(vec![(digest, rejection)]);
+            self.pool.forget(digest);
+        }
+        self.fail(failed);
     }
 
     /// Chunks with one adapter side by side, those without first.
@@ -146,14 +265,23 @@ impl<R: Runner> Stepper<R> {
     }
 
     fn adapter(&self, chunk: &Chunk) -> Option<&Arc<R::Adapter>> {
-        self.requests[chunk.request].choices[chunk.choice].running.as_ref()?.adapter.as_ref()
+        self.at(chunk.place).1.running.as_ref()?.adapter.as_ref()
+    }
+
+    fn at(&self, place: Place) -> (&Active<R::Adapter>, &Choice<R::Adapter>) {
+        let request = &self.requests[&place.request];
+        (request, &request.choices[place.choice])
+    }
+
+    fn running(&self) -> usize {
+        self.requests.values().flat_map(|r| &r.choices).filter(|choice| choice.running.is_some()).count()
     }
 
     fn batch(&self, chunks: &[Chunk]) -> Batch<R::Adapter> {
         let mut batch =
             Batch { tokens: Vec::new(), positions: Vec::new(), sequences: Vec::new(), segments: Vec::new() };
         for chunk in chunks {
-            let choice = &self.requests[chunk.request].choices[chunk.choice];
+            let choice = self.at(chunk.place).1;
             let Some(running) = &choice.running else { continue };
             let start = batch.tokens.len();
             let positions = choice.computed..choice.computed + chunk.rows;
@@ -171,19 +299,18 @@ impl<R: Runner> Stepper<R> {
         batch
     }
 
-    /// Ends requests with errors; several for one request count once.
-    fn fail(&mut self, mut failed: Vec<(usize, EngineError)>) {
-        failed.sort_by_key(|(request, _)| std::cmp::Reverse(*request));
-        failed.dedup_by_key(|(request, _)| *request);
-        for (request, error) in failed {
-            let request = self.requests.remove(request);
-            self.free(request).fail(error);
+    /// Ends requests with errors; the first counts.
+    fn fail(&mut self, failed: Failed) {
+        for (number, error) in failed {
+            if let Some(request) = self.requests.remove(&number) {
+                self.free(request).fail(error);
+            }
         }
     }
 
     fn retire(&mut self, ended: impl Fn(&Active<R::Adapter>) -> bool) {
-        let gone: Vec<_> = self.requests.extract_if(.., |request| ended(request)).collect();
-        for request in gone {
+        let gone: Vec<_> = self.requests.extract_if(.., |_, request| ended(request)).collect();
+        for (_, request) in gone {
             self.free(request);
         }
     }
@@ -200,16 +327,15 @@ impl<R: Runner> Stepper<R> {
 
     /// Ends everything that is in progress.
     pub(crate) fn stop(mut self) {
-        let all = (0..self.requests.len()).map(|request| (request, EngineError::ShuttingDown)).collect();
+        let all = self.requests.keys().map(|number| (*number, EngineError::ShuttingDown)).collect();
         self.fail(all);
     }
 
     /// What the engine is doing, in numbers.
     pub(crate) fn stats(&self) -> Stats {
-        let choices = || self.requests.iter().flat_map(|request| &request.choices);
-        let running = choices().filter(|choice| choice.running.is_some()).count();
-        let unfinished = choices().filter(|choice| !choice.finished).count();
-        let (adapters, adapter_bytes) = self.residency.taken();
+        let choices = self.requests.values().flat_map(|request| &request.choices);
+        let unfinished = choices.filter(|choice| !choice.finished).count();
+        let running = self.running();
         Stats {
             steps: self.steps,
             running,
@@ -217,14 +343,20 @@ impl<R: Runner> Stepper<R> {
             largest_mix: self.largest_mix,
             kv_blocks: self.pool.total(),
             kv_blocks_free: self.pool.available(),
-            adapters,
-            adapter_bytes,
+            preemptions: self.preemptions,
+            late: self.late,
+            adapters: self.residency.stats(),
         }
     }
 
-    /// Every block is where the requests say it is.
+    /// Every block is where the requests say it is, places and adapters are within their limits.
     fn check_integrity(&self) -> Result<(), String> {
-        let running = self.requests.iter().flat_map(|r| &r.choices).filter_map(|c| c.running.as_ref());
+        let places = self.running();
+        if places > self.limits.sequences {
+            return Err(format!("{places} places of {} are taken", self.limits.sequences));
+        }
+        self.residency.check_integrity()?;
+        let running = self.requests.values().flat_map(|r| &r.choices).filter_map(|c| c.running.as_ref());
         self.pool.check_integrity(running.map(|running| running.blocks.blocks().len()).sum())
     }
 }
@@ -244,17 +376,17 @@ fn run_caught<'a, R: Runner>(
 
 /// Notes what was computed, and lets every sequence that has its logits choose its token.
 fn commit<A>(
-    requests: &mut [Active<A>],
+    requests: &mut BTreeMap<u64, Active<A>>,
     pool: &mut KvPool,
     (chunks, logits): (&[Chunk], Logits<'_>),
     ends: &Ends<'_>,
-) -> Vec<(usize, EngineError)> {
+) -> Failed {
     let mut logits = logits.into_rows();
     let mut failed = Vec::new();
-    for chunk in chunks {
-        let request = &mut requests[chunk.request];
-        let choice = &mut request.choices[chunk.choice];
-        choice.computed += chunk.rows;
+    for &Chunk { place: Place { request: number, choice: index }, rows } in chunks {
+        let Some(request) = requests.get_mut(&number) else { continue };
+        let choice = &mut request.choices[index];
+        choice.computed += rows;
         if let Some(running) = &mut choice.running {
             pool.register(&mut running.blocks, &choice.tokens[..choice.computed]);
         }
@@ -262,15 +394,15 @@ fn commit<A>(
             continue;
         }
         let advanced = match logits.next() {
-            Some(logits) => request.advance(chunk.choice, logits, ends),
+            Some(logits) => request.advance(index, logits, ends),
             None => Err(EngineError::Fault("the runner returned too few logits".to_owned())),
         };
         if let Err(error) = advanced {
             tracing::error!(%error, "A sequence failed");
-            failed.push((chunk.request, error));
+            failed.push((number, error));
             continue;
         }
-        let choice = &mut request.choices[chunk.choice];
+        let choice = &mut request.choices[index];
         if choice.finished
             && let Some(running) = choice.running.take()
         {

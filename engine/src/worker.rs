@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     active::Submission,
+    residency::Digest,
     runner::Runner,
     stats::Stats,
     step::{Progress, Stepper},
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Submit(Box<Submission>),
     /// An adapter's load has ended.
     Wake,
+    /// Put an adapter back into service.
+    Enable(Box<Digest>),
     /// End everything.
     Stop,
 }
@@ -39,6 +42,7 @@ pub(crate) fn run<R: Runner>(
             match command {
                 Command::Submit(submission) => stepper.accept(*submission),
                 Command::Wake => {}
+                Command::Enable(digest) => stepper.enable(&digest),
                 Command::Stop => return stepper.stop(),
             }
         }

@@ -1,6 +1,11 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, Checked, ModelRef, Staged, StoreError, TenantStore, Version,
@@ -29,6 +34,8 @@ pub struct App {
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
+    /// How long a generation may take, waiting included.
+    request_timeout: Duration,
 }
 
 /// What a `model` field stands for.
@@ -45,19 +52,27 @@ pub struct ResolvedModel {
 impl ResolvedModel {
     /// A generation with this model for the caller.
     pub fn request<S>(&self, caller: &Caller<S>, prompt: Prompt, sampling: Sampling) -> GenerateRequest {
-        GenerateRequest { prompt, adapter: self.adapter.clone(), domain: caller.cache_domain(), sampling }
+        GenerateRequest {
+            prompt,
+            adapter: self.adapter.clone(),
+            domain: caller.cache_domain(),
+            sampling,
+            weight: NonZeroU32::MIN,
+            deadline: None,
+        }
     }
 }
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: AdapterStore, engine: Engine) -> Self {
+    pub fn new(store: AdapterStore, engine: Engine, request_timeout: Duration) -> Self {
         Self {
             store,
             admission: Admission::open(),
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
+            request_timeout,
         }
     }
 
@@ -108,13 +123,14 @@ impl App {
     }
 
     /// Submits a generation that was let through. Its KV blocks belong to the tenant that was admitted, whatever the
-    /// request says.
+    /// request says, and it ends when the server's time for one request is over.
     pub async fn generate(
         &self,
         permit: Permit,
         mut request: GenerateRequest,
     ) -> Result<AdmittedStream, ApiError> {
         request.domain = permit.cache_domain();
+        request.deadline = Some(Instant::now() + self.request_timeout);
         let tokens = self.engine.generate(request).instrument(info_span!("generate")).await?;
         Ok(AdmittedStream::new(permit, tokens))
     }

@@ -32,7 +32,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let model = hub::folder(&config.engine, &data_dir).await?;
     let engine = start_engine(engine_config(&config.engine, model)).await?;
     let authenticator = Data::new(Authenticator::new(store.clone(), admin_key.clone()));
-    let app = Data::new(App::new(store, engine));
+    let app = Data::new(App::new(store, engine, config.server.request_timeout));
     let welcome = match &mode {
         Mode::Demo(dir) => {
             demo::seed(&app, dir, &data_dir, &demo::Server { url, admin_key }).await?.to_string()
@@ -79,6 +79,7 @@ fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
         max_rank: settings.max_rank,
         context_length: settings.context_length,
         max_batch_rows: settings.max_batch_rows,
+        step_target_ms: settings.step_target_ms,
         queue_limit: settings.queue_limit,
         model_id: settings.model.id(),
         ..EngineConfig::new(model)

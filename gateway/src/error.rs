@@ -159,9 +159,21 @@ pub enum ApiError {
     #[error("The tenant has no such API key.")]
     KeyNotFound,
 
+    /// The engine found the adapter faulty, and will not try it again.
+    #[error("The adapter cannot be used: {reason}.")]
+    AdapterDisabled {
+        /// What it did, in the engine's client-safe words.
+        reason: String,
+    },
+
     /// The engine's queue is full.
     #[error("The server is busy: its queue is full. Try again shortly.")]
     QueueFull,
+    /// The answer was not ready in time.
+    #[error(
+        "The answer was not finished within the time that this server gives one request. Ask for fewer tokens, or try again later."
+    )]
+    RequestTimeout,
     /// The server is stopping.
     #[error("The server is restarting. Try again shortly.")]
     ShuttingDown,

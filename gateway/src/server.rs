@@ -75,6 +75,8 @@ pub fn start(
     let server = server
         .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        // A client that hangs up ends its request, also where nothing was written yet that could fail.
+        .h1_allow_half_closed(false)
         .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(LINGER_S)
         .disable_signals()

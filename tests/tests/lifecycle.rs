@@ -3,6 +3,7 @@
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tenora_tests::{Adapter, Settings, chat};
 
@@ -57,6 +58,52 @@ async fn a_client_that_hangs_up_frees_everything() {
     assert_eq!(acme.text(&long(200)).await, expected);
     server.terminate();
     assert!(server.wait(Duration::from_secs(10)).success(), "nothing is in flight any more");
+}
+
+/// Several long answers, not streamed.
+fn several() -> Value {
+    let mut body = long(200);
+    body["n"] = 4.into();
+    body
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_before_a_whole_answer_ends_its_generation() {
+    let settings = Settings::demo();
+    let mut server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    // Fifty thousand tokens: who did not notice would still be at it when the time is over.
+    let mut body = long(400);
+    body["n"] = 8.into();
+    let hasty = (0..16).map(|_| tokio::time::timeout(Duration::from_millis(300), acme.chat(&body)));
+    assert!(join_all(hasty).await.iter().all(Result::is_err), "they were to be too long to be waited for");
+    // The client's own tasks close its connections.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    server.terminate();
+    assert!(server.wait(Duration::from_secs(10)).success(), "nothing is in flight any more");
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_too_long_ends_with_504_and_holds_nothing() {
+    let settings = Settings::demo().with("TENORA_REQUEST_TIMEOUT_S", "1");
+    let server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    let body = several();
+    let replies = join_all((0..100).map(|_| acme.chat(&body))).await;
+    let late: Vec<_> = replies.iter().filter(|reply| reply.status != 200).collect();
+    assert!(!late.is_empty(), "80,000 tokens in a second");
+    for reply in late {
+        reply.expect_error(504, "request_timeout");
+        assert_eq!(reply.headers["x-should-retry"], "false");
+    }
+    let mut short = acme.chat(&chat("ticket-triage", "Hello")).await;
+    for _ in 0..20 {
+        if short.status == 200 {
+            return;
+        }
+        short = acme.chat(&chat("ticket-triage", "Hello")).await;
+    }
+    panic!("nothing is answered any more: {}", short.body);
 }
 
 #[tokio::test]

@@ -98,5 +98,7 @@ pub const DIGEST_MISMATCH: &str = "adapter_digest_mismatch";
 pub const UNREADABLE: &str = "adapter_unreadable";
 /// The device could not take the adapter.
 pub const NOT_LOADED: &str = "adapter_not_loaded";
+/// This engine has taken the adapter out of service; the message says why.
+pub const DISABLED: &str = "adapter_disabled";
 /// The adapter takes more memory than all adapters together may.
 pub const TOO_LARGE_FOR_MEMORY: &str = "adapter_too_large_for_memory";

@@ -1,17 +1,20 @@
-//! Which rows run next. Decoding sequences first, one row each, so that a long prompt never holds them up; then prompts
-//! in chunks, in order of arrival, as far as the step's rows, the sequences and the blocks reach. When blocks run out,
-//! the youngest gives way and is computed again later.
+//! Which rows run next: one for every decoding sequence, so that no prompt holds one up; then prompts in chunks, as far
+//! as the step's time, its rows, the places and the blocks reach. Tenants take turns by their counters (`fair.rs`), each
+//! tenant's requests in order of arrival. One whose adapter is not there is passed over until it is.
 
-use super::Stepper;
-use crate::{active::Running, error::EngineError, runner::Runner};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Place, Stepper, fair::Counter};
+use crate::{
+    active::{Active, Running},
+    request::CacheDomain,
+    runner::Runner,
+};
 
 /// Rows of one choice in the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Index of the request.
-    pub(super) request: usize,
-    /// Index of its answer.
-    pub(super) choice: usize,
+    pub(super) place: Place,
     /// How many of its pending rows.
     pub(super) rows: usize,
 }
@@ -19,175 +22,186 @@ pub(super) struct Chunk {
 /// The next step in the making.
 #[derive(Debug)]
 pub(super) struct Plan {
-    chunks: Vec<Chunk>,
+    pub(super) chunks: Vec<Chunk>,
+    /// What decodes cost, and what prompts do.
+    pub(super) units: (f64, f64),
     rows_left: usize,
+    places_left: usize,
     short_of_blocks: bool,
+}
+
+/// Where every choice stands before a step.
+pub(super) struct Survey {
+    /// What holds a place.
+    pub(super) running: Vec<Place>,
+    /// By tenant, in order of arrival: prompts in progress, and what could begin.
+    pub(super) lines: BTreeMap<CacheDomain, VecDeque<Place>>,
 }
 
 impl Plan {
     fn new(rows: usize) -> Self {
-        Self { chunks: Vec::new(), rows_left: rows, short_of_blocks: false }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
-    }
-
-    pub(super) fn into_chunks(self) -> Vec<Chunk> {
-        self.chunks
-    }
-
-    fn add(&mut self, (request, choice): Place, rows: usize) {
-        self.rows_left -= rows;
-        self.chunks.push(Chunk { request, choice, rows });
+        Self {
+            chunks: Vec::new(),
+            units: (0.0, 0.0),
+            rows_left: rows,
+            places_left: 0,
+            short_of_blocks: false,
+        }
     }
 }
 
-/// A request and one of its choices, by index: arrival order is the order of these pairs.
-type Place = (usize, usize);
-type Failed = Vec<(usize, EngineError)>;
-
 impl<R: Runner> Stepper<R> {
-    /// The next step's rows, and the requests whose adapters turned out unusable.
-    pub(super) fn schedule(&mut self) -> (Plan, Failed) {
+    /// The next step's rows.
+    pub(super) fn schedule(&mut self) -> Plan {
         loop {
+            let mut survey = self.survey();
+            self.fair.begin_step(&survey.lines.keys().copied().collect());
+            self.rank(&mut survey.running);
+            if self.make_way(&survey) {
+                survey = self.survey();
+                self.rank(&mut survey.running);
+            }
             let mut plan = Plan::new(self.limits.rows);
-            self.plan_decodes(&mut plan);
-            let failed = self.plan_prefills(&mut plan);
-            if !plan.is_empty() || !failed.is_empty() || !plan.short_of_blocks || !self.preempt_youngest() {
-                return (plan, failed);
+            self.plan_decodes(survey.running.into(), &mut plan);
+            self.plan_prompts(survey.lines, &mut plan);
+            if !plan.chunks.is_empty() || !plan.short_of_blocks || !self.preempt_last() {
+                return plan;
             }
         }
+    }
+
+    pub(super) fn survey(&self) -> Survey {
+        let mut running = Vec::new();
+        let mut lines = BTreeMap::<_, VecDeque<Place>>::new();
+        for (&request, active) in &self.requests {
+            let (awake, tenant) = (active.has_room(), active.submission.owner.domain);
+            let may_begin = awake && self.has_adapter(request, active);
+            for (choice, own) in active.choices.iter().enumerate().filter(|(_, own)| !own.finished) {
+                let place = Place { request, choice };
+                if own.running.is_some() {
+                    running.push(place);
+                }
+                let has_work = match own.running {
+                    Some(_) => awake && own.pending() > 1,
+                    None => may_begin && active.may_begin(choice),
+                };
+                if has_work {
+                    lines.entry(tenant).or_default().push_back(place);
+                }
+            }
+        }
+        Survey { running, lines }
+    }
+
+    /// Who gives way, in the order from the last to the first: whose reader sleeps, then whose tenant is ahead, then the
+    /// younger one.
+    pub(super) fn rank(&self, running: &mut [Place]) {
+        running.sort_by_cached_key(|place| {
+            let request = self.at(*place).0;
+            (!request.has_room(), self.fair.counter(request.submission.owner.domain), *place)
+        });
+    }
+
+    fn has_adapter(&self, request: u64, active: &Active<R::Adapter>) -> bool {
+        let files = active.submission.adapter.as_ref();
+        files.is_none_or(|files| self.residency.get(&files.digest, request).is_some())
     }
 
     /// One row for every running sequence that has one token to go on from.
-    fn plan_decodes(&mut self, plan: &mut Plan) {
-        for place in self.places() {
+    fn plan_decodes(&mut self, mut running: VecDeque<Place>, plan: &mut Plan) {
+        while let Some(place) = running.pop_front() {
+            let (request, choice) = self.at(place);
+            if plan.rows_left == 0 || !request.has_room() || choice.pending() != 1 {
+                continue;
+            }
+            while !self.extend(place, 1) {
+                match running.pop_back() {
+                    Some(last) => self.preempt(last),
+                    None => plan.short_of_blocks = true,
+                }
+                if plan.short_of_blocks {
+                    break;
+                }
+            }
+            if !plan.short_of_blocks {
+                plan.units.0 += self.add(place, 1, plan);
+            }
+        }
+    }
+
+    /// Chunks of prompts: the tenant with the smallest counter has the next turn.
+    fn plan_prompts(&mut self, mut lines: BTreeMap<CacheDomain, VecDeque<Place>>, plan: &mut Plan) {
+        let taken = self.running();
+        plan.places_left = self.limits.sequences.saturating_sub(taken);
+        let mut units_left = self.budget.for_prompts(plan.units.0);
+        let mut turns: BTreeSet<(Counter, CacheDomain)> =
+            lines.keys().map(|tenant| (self.fair.counter(*tenant), *tenant)).collect();
+        while let Some((_, tenant)) = turns.pop_first() {
+            let Some(place) = lines.get_mut(&tenant).and_then(VecDeque::pop_front) else { continue };
             if plan.rows_left == 0 {
                 return;
             }
-            if self.is_ready(place) && self.choice(place).pending() == 1 {
-                let mut holds = self.extend(place, 1);
-                while !holds && self.preempt_younger_than(place) {
-                    holds = self.extend(place, 1);
+            if self.at(place).1.running.is_some() || self.begin(place, plan) {
+                let choice = self.at(place).1;
+                let affordable = self.budget.rows_within(units_left, choice.computed);
+                // A step without any prompt's row could be followed by another.
+                let affordable = affordable.max(usize::from(plan.units.1 == 0.0));
+                let rows = choice.pending().min(affordable).min(plan.rows_left);
+                if rows == 0 {
+                    return;
                 }
-                if holds {
-                    plan.add(place, 1);
-                } else {
-                    plan.short_of_blocks = true;
-                }
+                let units = self.add(place, rows, plan);
+                plan.units.1 += units;
+                units_left -= units;
             }
+            turns.insert((self.fair.counter(tenant), tenant));
         }
     }
 
-    /// Chunks of prompts: of those that run, and of those that can begin.
-    fn plan_prefills(&mut self, plan: &mut Plan) -> Failed {
-        let mut failed = Vec::new();
-        for place in self.places() {
-            if self.choice(place).running.is_none() {
-                match self.begin(place, plan) {
-                    Ok(()) => {}
-                    Err(error) => failed.push((place.0, error)),
-                }
-            }
-            let rows = self.choice(place).pending().min(plan.rows_left);
-            if rows == 0
-                || !self.is_ready(place)
-                || plan.chunks.iter().any(|c| (c.request, c.choice) == place)
-            {
-                continue;
-            }
-            if self.extend(place, rows) {
-                plan.add(place, rows);
-            } else {
-                plan.short_of_blocks = true;
-            }
-        }
-        failed
+    /// Plans a choice's next rows, and charges its tenant for them. Returns what they cost of the step.
+    fn add(&mut self, place: Place, rows: usize, plan: &mut Plan) -> f64 {
+        plan.rows_left -= rows;
+        plan.chunks.push(Chunk { place, rows });
+        let (request, choice) = self.at(place);
+        let positions = choice.computed..choice.computed + rows;
+        let chosen = usize::from(choice.pending() == rows);
+        let adapter = choice.running.as_ref().and_then(|running| running.adapter.as_ref());
+        let dearer = 1.0 + adapter.map_or(0.0, |adapter| self.limits.adapter_share(adapter.as_ref()));
+        let (tenant, weight) = (request.submission.owner.domain, request.submission.weight);
+        let units = self.budget.units(&positions);
+        self.fair.charge(tenant, (rows + chosen) as f64 * dearer, weight);
+        units
     }
 
-    /// Gives a waiting choice its adapter and its first blocks, if they are to be had. Its adapter is wanted even while
-    /// there is no room for it: its load begins, and it is not evicted for one that came later.
-    fn begin(&mut self, place: Place, plan: &mut Plan) -> Result<(), EngineError> {
-        let request = &self.requests[place.0];
-        if request.choices[place.1].finished || !request.may_begin(place.1) || !request.has_room() {
-            return Ok(());
-        }
-        let adapter =
-            match request.submission.adapter.as_ref().map(|files| self.residency.want(files)).transpose()? {
-                Some(None) => return Ok(()),
-                Some(resident) => resident,
-                None => None,
-            };
+    /// Gives a waiting choice a place and the blocks for all its tokens, those already known of its prefix first.
+    fn begin(&mut self, place: Place, plan: &mut Plan) -> bool {
         // Nobody overtakes a request that waits for blocks.
-        if plan.short_of_blocks || plan.rows_left == 0 || self.running() >= self.limits.sequences {
-            return Ok(());
+        if plan.short_of_blocks || plan.places_left == 0 {
+            return false;
         }
-        let choice = &request.choices[place.1];
-        let (blocks, cached) = self.pool.begin(request.submission.owner, &choice.tokens);
-        let missing = self.pool.blocks_for(choice.tokens.len()) - blocks.blocks().len();
-        if missing > self.pool.available() {
+        let Some(request) = self.requests.get_mut(&place.request) else { return false };
+        let choice = &request.choices[place.choice];
+        let (mut blocks, cached) = self.pool.begin(request.submission.owner, &choice.tokens);
+        if !self.pool.extend(&mut blocks, choice.tokens.len()) {
             self.pool.release(blocks);
             plan.short_of_blocks = true;
-            return Ok(());
+            return false;
         }
-        let request = &mut self.requests[place.0];
-        let choice = &mut request.choices[place.1];
+        plan.places_left -= 1;
+        let digest = request.submission.adapter.as_ref().map(|files| files.digest);
+        let adapter = digest.and_then(|digest| self.residency.get(&digest, place.request).cloned());
+        let choice = &mut request.choices[place.choice];
         choice.computed = cached;
         choice.running = Some(Running { blocks, adapter });
-        request.begun(place.1, cached);
-        Ok(())
+        request.begun(place.choice, cached);
+        true
     }
 
-    fn places(&self) -> Vec<Place> {
-        let choices = |(request, active): (usize, &crate::active::Active<R::Adapter>)| {
-            (0..active.choices.len()).map(move |choice| (request, choice))
-        };
-        self.requests.iter().enumerate().flat_map(choices).collect()
-    }
-
-    fn choice(&self, (request, choice): Place) -> &crate::active::Choice<R::Adapter> {
-        &self.requests[request].choices[choice]
-    }
-
-    fn running(&self) -> usize {
-        self.requests.iter().flat_map(|r| &r.choices).filter(|choice| choice.running.is_some()).count()
-    }
-
-    /// Whether it runs and its reader has room for what comes.
-    fn is_ready(&self, place: Place) -> bool {
-        let choice = self.choice(place);
-        choice.running.is_some() && !choice.finished && self.requests[place.0].has_room()
-    }
-
-    fn extend(&mut self, (request, choice): Place, rows: usize) -> bool {
-        let choice = &mut self.requests[request].choices[choice];
+    fn extend(&mut self, place: Place, rows: usize) -> bool {
+        let Self { requests, pool, .. } = self;
+        let Some(request) = requests.get_mut(&place.request) else { return false };
+        let choice = &mut request.choices[place.choice];
         let tokens = choice.computed + rows;
-        choice.running.as_mut().is_some_and(|running| self.pool.extend(&mut running.blocks, tokens))
-    }
-
-    /// Takes the blocks of the youngest running choice that is younger than this one.
-    fn preempt_younger_than(&mut self, place: Place) -> bool {
-        let younger = self.places().into_iter().rfind(|&p| p > place && self.choice(p).running.is_some());
-        younger.is_some_and(|victim| self.preempt(victim))
-    }
-
-    /// Takes the blocks of the youngest running choice, of one whose reader sleeps before any other.
-    fn preempt_youngest(&mut self) -> bool {
-        let running: Vec<Place> =
-            self.places().into_iter().filter(|&p| self.choice(p).running.is_some()).collect();
-        let asleep = running.iter().rfind(|(request, _)| !self.requests[*request].has_room());
-        asleep.or(running.last()).copied().is_some_and(|victim| self.preempt(victim))
-    }
-
-    /// Puts a choice back to waiting: what it had computed is computed again, or found in the cache.
-    fn preempt(&mut self, (request, choice): Place) -> bool {
-        let choice = &mut self.requests[request].choices[choice];
-        choice.computed = 0;
-        let running = choice.running.take();
-        running.is_some_and(|running| {
-            self.pool.release(running.blocks);
-            true
-        })
+        choice.running.as_mut().is_some_and(|running| pool.extend(&mut running.blocks, tokens))
     }
 }

@@ -1,6 +1,6 @@
 //! An engine on the demo's base model and adapters, and short words for asking it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
@@ -46,6 +46,8 @@ pub(crate) fn ask(adapter: Option<&str>, question: &str, tenant: u128) -> Genera
         adapter: adapter.map(files),
         domain: CacheDomain(tenant),
         sampling: Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() },
+        weight: NonZeroU32::MIN,
+        deadline: None,
     }
 }
 

@@ -17,6 +17,7 @@ const MAX_RANK: Variable = Variable::new("TENORA_MAX_RANK", Some("256"));
 const KV_CACHE_BYTES: Variable = Variable::new("TENORA_KV_CACHE_BYTES", Some("512MiB"));
 const ADAPTER_MEMORY_BYTES: Variable = Variable::new("TENORA_ADAPTER_MEMORY_BYTES", Some("1GiB"));
 const MAX_BATCH_ROWS: Variable = Variable::new("TENORA_MAX_BATCH_ROWS", Some("256"));
+const STEP_TARGET_MS: Variable = Variable::new("TENORA_STEP_TARGET_MS", Some("100"));
 const QUEUE_LIMIT: Variable = Variable::new("TENORA_QUEUE_LIMIT", Some("256"));
 const HF_ENDPOINT: Variable = Variable::new("HF_ENDPOINT", Some("https://huggingface.co"));
 const HF_TOKEN: Variable = Variable::new("HF_TOKEN", None);
@@ -29,6 +30,7 @@ pub(super) const VARIABLES: &[&Variable] = &[
     &KV_CACHE_BYTES,
     &ADAPTER_MEMORY_BYTES,
     &MAX_BATCH_ROWS,
+    &STEP_TARGET_MS,
     &QUEUE_LIMIT,
     &HF_ENDPOINT,
     &HF_TOKEN,
@@ -53,6 +55,8 @@ pub struct EngineSettings {
     pub adapter_memory_bytes: usize,
     /// Rows of one step at most.
     pub max_batch_rows: usize,
+    /// How long a step with decoding sequences should take, in milliseconds.
+    pub step_target_ms: u64,
     /// Requests that may wait.
     pub queue_limit: usize,
 }
@@ -104,6 +108,7 @@ impl EngineSettings {
             kv_cache_bytes: size(reader, &KV_CACHE_BYTES, 512 << 20),
             adapter_memory_bytes: size(reader, &ADAPTER_MEMORY_BYTES, 1 << 30),
             max_batch_rows: reader.value(&MAX_BATCH_ROWS, 256, |text| parse::count(text, 1..=1 << 16)),
+            step_target_ms: reader.value(&STEP_TARGET_MS, 100, |text| parse::number(text, 1..=60_000)),
             queue_limit: reader.value(&QUEUE_LIMIT, 256, |text| parse::count(text, 1..=1 << 16)),
         }
     }

@@ -17,12 +17,13 @@ const LISTEN: Variable = Variable::new("TENORA_LISTEN", Some("127.0.0.1:8080"));
 const DATA_DIR: Variable = Variable::new("TENORA_DATA_DIR", Some("./.tenora"));
 const ADMIN_KEY: Variable = Variable::new("TENORA_ADMIN_KEY", None);
 const PEPPER: Variable = Variable::new("TENORA_PEPPER", None);
+const REQUEST_TIMEOUT_S: Variable = Variable::new("TENORA_REQUEST_TIMEOUT_S", Some("600"));
 const DRAIN_TIMEOUT_S: Variable = Variable::new("TENORA_DRAIN_TIMEOUT_S", Some("30"));
 const LOG: Variable = Variable::new("TENORA_LOG", Some("info"));
 const LOG_FORMAT: Variable = Variable::new("TENORA_LOG_FORMAT", Some("auto"));
 
 pub(super) const VARIABLES: &[&Variable] =
-    &[&LISTEN, &DATA_DIR, &ADMIN_KEY, &PEPPER, &DRAIN_TIMEOUT_S, &LOG, &LOG_FORMAT];
+    &[&LISTEN, &DATA_DIR, &ADMIN_KEY, &PEPPER, &REQUEST_TIMEOUT_S, &DRAIN_TIMEOUT_S, &LOG, &LOG_FORMAT];
 
 /// Shortest secret that is taken from the environment, in characters.
 const MIN_SECRET_CHARS: usize = 32;
@@ -38,6 +39,8 @@ pub struct ServerSettings {
     pub admin_key: Option<SecretString>,
     /// What API keys are hashed with; `None` = made at first start and kept in the data folder.
     pub pepper: Option<SecretString>,
+    /// How long a generation may take, waiting included.
+    pub request_timeout: Duration,
     /// How long requests may go on after a signal to stop.
     pub drain_timeout: Duration,
     /// What to log, and how.
@@ -72,6 +75,9 @@ impl ServerSettings {
             data_dir: reader.text(&DATA_DIR).unwrap_or("./.tenora").into(),
             admin_key: secret(reader, &ADMIN_KEY, shared),
             pepper: secret(reader, &PEPPER, shared),
+            request_timeout: Duration::from_secs(
+                reader.value(&REQUEST_TIMEOUT_S, 600, |text| parse::number(text, 1..=86_400)),
+            ),
             drain_timeout: Duration::from_secs(
                 reader.value(&DRAIN_TIMEOUT_S, 30, |text| parse::number(text, 0..=3600)),
             ),

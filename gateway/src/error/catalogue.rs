@@ -94,6 +94,13 @@ impl ApiError {
             Self::TenantNotFound { .. } => refused(S::NOT_FOUND, "tenant_not_found"),
             Self::TenantExists { .. } => refused_for_good(S::CONFLICT, "tenant_exists"),
             Self::KeyNotFound => refused(S::NOT_FOUND, "key_not_found"),
+            Self::AdapterDisabled { .. } => refused_for_good(S::CONFLICT, "adapter_disabled"),
+            Self::RequestTimeout => Entry {
+                status: S::GATEWAY_TIMEOUT,
+                kind: Kind::Server,
+                code: "request_timeout",
+                retry: Retry::Never,
+            },
             Self::QueueFull => later("queue_full", 1),
             Self::ShuttingDown => later("shutting_down", 2),
             Self::StorageUnavailable(_) => later("storage_unavailable", 2),
@@ -112,7 +119,9 @@ impl ApiError {
             Self::InvalidValue { param, .. } => Some(param.to_string()),
             Self::TooLarge { param, .. } => param.map(str::to_owned),
             Self::AdapterRejected(rejection) => rejection.param.clone(),
-            Self::ModelNotFound { .. } | Self::BaseMismatch { .. } => Some("model".into()),
+            Self::ModelNotFound { .. } | Self::BaseMismatch { .. } | Self::AdapterDisabled { .. } => {
+                Some("model".into())
+            }
             Self::ChatTemplate(_) => Some("messages".into()),
             Self::TenantExists { .. } => Some("slug".into()),
             _ => None,

@@ -15,7 +15,10 @@ impl From<EngineError> for ApiError {
             EngineError::ContextLength { prompt, context } => Self::ContextLengthExceeded { prompt, context },
             EngineError::QueueFull { .. } => Self::QueueFull,
             EngineError::ShuttingDown => Self::ShuttingDown,
-            fault @ (EngineError::BaseModel { .. } | EngineError::Fault(_)) => Self::internal(fault),
+            EngineError::DeadlineExceeded => Self::RequestTimeout,
+            fault @ (EngineError::BaseModel { .. }
+            | EngineError::NotFinite { .. }
+            | EngineError::Fault(_)) => Self::internal(fault),
         }
     }
 }
@@ -45,6 +48,7 @@ impl From<StoreError> for ApiError {
 impl From<AdapterRejection> for ApiError {
     fn from(rejection: AdapterRejection) -> Self {
         match rejection.code {
+            codes::DISABLED => Self::AdapterDisabled { reason: rejection.message },
             codes::DIGEST_MISMATCH | codes::UNREADABLE | codes::NOT_LOADED => Self::internal(rejection),
             _ => Self::AdapterRejected(rejection),
         }

@@ -3,7 +3,8 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ use crate::{
     active::EVENT_BUFFER,
     error::AdapterRejection,
     kv_pool::{BlockId, Owner},
+    lora::codes,
     request::{AdapterFiles, CacheDomain, Event, Sampling},
     runner::{AdapterLoader, BaseFacts, ResidentAdapter},
 };
@@ -23,7 +25,10 @@ pub(super) const ADAPTERS: usize = 3;
 pub(super) const BROKEN: usize = 10;
 pub(super) const PANICS: usize = 11;
 pub(super) const NAN: usize = 12;
+pub(super) const CHANGED: usize = 13;
 pub(super) const FATAL_TOKEN: u32 = 99;
+/// After it the base model's logits are no numbers.
+pub(super) const NAN_TOKEN: u32 = 98;
 pub(super) const ADAPTER_BYTES: usize = 1000;
 const VOCABULARY: u32 = 100;
 const CONTEXT: usize = 450;
@@ -42,12 +47,13 @@ pub(super) struct FakeRunner {
     slots: HashMap<(BlockId, usize), u32>,
     rows: usize,
     logits: Vec<f32>,
+    loader: Arc<FakeLoader>,
 }
 
 /// What follows these tokens under this adapter.
 fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
     let salt = adapter.map_or(0, |adapter| 31 * (adapter as u32 + 1));
-    tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 2) + 1
+    tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 3) + 1
 }
 
 impl Runner for FakeRunner {
@@ -70,7 +76,8 @@ impl Runner for FakeRunner {
                 let held = (0..=batch.positions[last] as usize)
                     .map(|p| self.slots[&(sequence.blocks[p / BLOCK_TOKENS], p % BLOCK_TOKENS)]);
                 let mut row = vec![0.0; VOCABULARY as usize];
-                row[next(held, adapter) as usize] = if adapter == Some(NAN) { f32::NAN } else { 1.0 };
+                let broken = adapter == Some(NAN) || (adapter.is_none() && batch.tokens[last] == NAN_TOKEN);
+                row[next(held, adapter) as usize] = if broken { f32::NAN } else { 1.0 };
                 self.logits.extend(row);
             }
         }
@@ -78,7 +85,7 @@ impl Runner for FakeRunner {
     }
 
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = FakeAdapter>> {
-        Arc::new(FakeLoader)
+        Arc::clone(&self.loader) as _
     }
 
     fn base(&self) -> &BaseFacts {
@@ -94,13 +101,18 @@ impl Runner for FakeRunner {
     }
 }
 
-struct FakeLoader;
+/// Notes what it is asked for.
+#[derive(Default)]
+struct FakeLoader(Mutex<Vec<usize>>);
 
 impl AdapterLoader for FakeLoader {
     type Adapter = FakeAdapter;
 
     fn load(&self, files: &AdapterFiles) -> Result<FakeAdapter, AdapterRejection> {
-        match usize::from(files.digest[0]) {
+        let adapter = usize::from(files.digest[0]);
+        self.0.lock().unwrap().push(adapter);
+        match adapter {
+            CHANGED => Err(AdapterRejection::whole(codes::DIGEST_MISMATCH, "changed on purpose")),
             BROKEN => Err(AdapterRejection::whole("broken", "broken on purpose")),
             PANICS => panic!("a panic on purpose"),
             adapter => Ok(FakeAdapter(adapter)),
@@ -109,6 +121,29 @@ impl AdapterLoader for FakeLoader {
 
     fn resident_bytes(&self, _: u64) -> usize {
         ADAPTER_BYTES
+    }
+}
+
+/// What a bench is made of.
+pub(super) struct Setup {
+    pub(super) blocks: usize,
+    pub(super) rows: usize,
+    pub(super) sequences: usize,
+    pub(super) adapter_bytes: usize,
+    pub(super) patience: Duration,
+    pub(super) target: Duration,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let (patience, target) = (Duration::from_secs(3600), Duration::from_secs(3600));
+        Self { blocks: 256, rows: 64, sequences: 8, adapter_bytes: 100 * ADAPTER_BYTES, patience, target }
+    }
+}
+
+impl Setup {
+    pub(super) fn start(self) -> Bench {
+        Bench::start(self)
     }
 }
 
@@ -127,11 +162,13 @@ pub(super) struct Asked {
     pub(super) adapter: Option<usize>,
     pub(super) most: u32,
     pub(super) choices: u32,
+    pub(super) weight: u32,
+    pub(super) deadline: Option<Duration>,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { prompt: vec![1], tenant: 1, adapter: None, most: 1, choices: 1 }
+        Self { prompt: vec![1], tenant: 1, adapter: None, most: 1, choices: 1, weight: 1, deadline: None }
     }
 }
 
@@ -146,17 +183,32 @@ pub(super) fn answer_of(asked: &Asked) -> Vec<u32> {
 
 impl Bench {
     pub(super) fn new(blocks: usize, rows: usize) -> Self {
-        Self::with_adapter_bytes(blocks, rows, 100 * ADAPTER_BYTES)
+        Setup { blocks, rows, ..Setup::default() }.start()
     }
 
     pub(super) fn with_adapter_bytes(blocks: usize, rows: usize, adapter_bytes: usize) -> Self {
-        let runner = FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new() };
-        let residency = Residency::new(adapter_bytes, runner.loader(), Arc::new(|| ()));
+        Setup { blocks, rows, adapter_bytes, ..Setup::default() }.start()
+    }
+
+    fn start(setup: Setup) -> Self {
+        let Setup { blocks, rows, sequences, adapter_bytes, patience, target } = setup;
+        let runner =
+            FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new(), loader: Arc::default() };
+        let residency =
+            Residency::new(adapter_bytes, runner.loader(), Arc::new(|| ())).with_patience(patience);
         let vocabulary = (0..VOCABULARY).map(|id| (format!("t{id}"), id)).collect();
         let words = WordLevel::builder().vocab(vocabulary).unk_token("t0".to_owned()).build().unwrap();
         let codec = Arc::new(TextCodec::new(Tokenizer::new(words)));
-        let limits =
-            Limits { rows, sequences: 8.min(rows), context_length: CONTEXT, eos: Vec::new(), paranoid: true };
+        let limits = Limits {
+            rows,
+            sequences: sequences.min(rows),
+            context_length: CONTEXT,
+            eos: Vec::new(),
+            target,
+            context_weight: 0.0,
+            base_bytes: 100 * ADAPTER_BYTES as u64,
+            paranoid: true,
+        };
         let file = tempfile::NamedTempFile::new().unwrap();
         let weights = file.path().to_owned();
         Self { stepper: Stepper::new(runner, residency, limits, codec), _file: file, weights }
@@ -188,6 +240,8 @@ impl Bench {
             events,
             place: None,
             submitted: Instant::now(),
+            weight: NonZeroU32::new(asked.weight).unwrap(),
+            deadline: asked.deadline.map(|after| Instant::now() + after),
         });
         Reader(reader)
     }
@@ -217,6 +271,19 @@ impl Bench {
     pub(super) fn rows(&self) -> usize {
         self.stepper.runner.rows
     }
+
+    /// How often an adapter was loaded.
+    pub(super) fn loads(&self, adapter: usize) -> usize {
+        self.stepper.runner.loader.0.lock().unwrap().iter().filter(|loaded| **loaded == adapter).count()
+    }
+}
+
+/// How an answer ended, or that it has not.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Done,
+    Failed(EngineError),
+    Open,
 }
 
 /// The other end.
@@ -233,6 +300,22 @@ impl Reader {
         let spelled = texts.collect::<String>();
         let tokens = spelled.split('t').filter_map(|digits| digits.trim().parse().ok()).collect();
         (events, tokens)
+    }
+
+    /// The tokens that have come by now, and whether they are all.
+    pub(super) fn outcome(&mut self) -> (Vec<u32>, Outcome) {
+        let (mut tokens, mut outcome) = (Vec::new(), Outcome::Open);
+        while let Ok(event) = self.0.try_recv() {
+            match event {
+                Ok(Event::Text { text, .. }) => {
+                    tokens.extend(text.split('t').filter_map(|digits| digits.trim().parse::<u32>().ok()));
+                }
+                Ok(Event::Finished { .. }) => {}
+                Ok(Event::Done(_)) => outcome = Outcome::Done,
+                Err(error) => outcome = Outcome::Failed(error),
+            }
+        }
+        (tokens, outcome)
     }
 
     /// The error that ended it.
