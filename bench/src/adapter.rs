@@ -32,7 +32,10 @@ pub(crate) fn make(shape: &Shape, rank: usize, source: Source) -> anyhow::Result
         "bias": "none",
         "target_modules": modules,
     });
-    Ok(Adapter { config: config.to_string().into_bytes(), weights: weights::bytes(tensors(shape, rank), source)? })
+    Ok(Adapter {
+        config: config.to_string().into_bytes(),
+        weights: weights::bytes(tensors(shape, rank), source)?,
+    })
 }
 
 /// Numbers in an adapter of this rank.
@@ -64,7 +67,8 @@ mod tests {
     fn rank_16_on_smollm2_is_as_large_as_peft_makes_it() {
         let shape = ShapeName::Smollm2.shape();
         assert_eq!(numbers(&shape, 16), 4_884_480);
-        let adapter = make(&ShapeName::Tiny.shape(), 2, Source { seed: 1, file: 1, storage: Storage::F32 }).unwrap();
+        let adapter =
+            make(&ShapeName::Tiny.shape(), 2, Source { seed: 1, file: 1, storage: Storage::F32 }).unwrap();
         assert!(adapter.weights.len() > 4 * numbers(&ShapeName::Tiny.shape(), 2));
     }
 }

@@ -1,5 +1,6 @@
 //! Where scenarios work: fresh prompts, runs with a bar, and a count of what failed.
 
+use indicatif::ProgressBar;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -40,24 +41,21 @@ impl Lab {
         models.iter().map(|model| world.job(model, self.prompt(), output)).collect()
     }
 
-    /// Runs jobs and shows how it goes.
-    pub(crate) async fn run(&mut self, label: &str, jobs: Vec<Job>, streams: usize) -> Run {
-        let bar = progress::things(label, jobs.len());
-        let run = closed_loop(jobs, streams, &|| bar.inc(1), &|_| ()).await;
-        bar.finish_and_clear();
+    /// Runs jobs and moves a bar.
+    pub(crate) async fn run(&mut self, jobs: Vec<Job>, streams: usize, bar: &ProgressBar) -> Run {
+        let run = closed_loop(jobs, streams, &|_| bar.inc(1), &|_| ()).await;
         self.failures.extend(run.errors.iter().cloned());
         run
     }
 
-    /// [`Lab::run`] in numbers, with a line that stays.
+    /// A run in numbers, with a line that stays.
     pub(crate) async fn measure(&mut self, label: &str, jobs: Vec<Job>, streams: usize) -> Measured {
-        let measured = self.run(label, jobs, streams).await.measured();
+        let bar = progress::run(label, jobs.len());
+        let measured = self.run(jobs, streams, &bar).await.measured();
+        bar.finish_and_clear();
         progress::say(&format!(
             "{label}: {:.1} tokens/s, first token {:.0} ms, then {:.1} ms each, {} failed",
-            measured.output_tokens_per_s,
-            measured.ttft_ms.p50,
-            measured.inter_token_ms.p50,
-            measured.failed
+            measured.output_tokens_per_s, measured.ttft_ms.p50, measured.inter_token_ms.p50, measured.failed
         ));
         measured
     }
@@ -65,6 +63,13 @@ impl Lab {
     /// Brings models into memory; not measured.
     pub(crate) async fn warm(&mut self, world: &World, models: &[String]) {
         let jobs = models.iter().map(|model| world.job(model, self.prompt(), SHORT_OUTPUT)).collect();
-        self.run("Warming up", jobs, WARMING_STREAMS).await;
+        self.unmeasured(jobs, WARMING_STREAMS).await;
+    }
+
+    /// A run whose numbers do not count.
+    pub(crate) async fn unmeasured(&mut self, jobs: Vec<Job>, streams: usize) {
+        let bar = progress::things("Warming up", jobs.len());
+        self.run(jobs, streams, &bar).await;
+        bar.finish_and_clear();
     }
 }

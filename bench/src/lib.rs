@@ -51,8 +51,7 @@ use crate::{lab::Lab, machine::Machine, weights::Source, world::Ground};
 /// What cannot be measured, a server that does not start, and, after the report, requests that failed.
 pub async fn run(options: Options, binary: PathBuf) -> anyhow::Result<()> {
     options.check()?;
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         done = measure(options, binary) => done,
         _ = terminate.recv() => bail!("stopped"),

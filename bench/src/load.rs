@@ -26,14 +26,14 @@ pub(crate) struct Run {
 pub(crate) async fn closed_loop(
     jobs: Vec<Job>,
     streams: usize,
-    ended: &dyn Fn(),
+    ended: &dyn Fn(&anyhow::Result<Answer>),
     on_token: &dyn Fn(Instant),
 ) -> Run {
     let started = Instant::now();
     let results = stream::iter(jobs)
         .map(|job| async move {
             let result = job.run(on_token).await;
-            ended();
+            ended(&result);
             result
         })
         .buffer_unordered(streams)

@@ -1,17 +1,11 @@
 //! What a number was measured on: the processor, its memory and how fast it is read, the revision of the source.
 
-use std::{
-    fs,
-    hint::black_box,
-    process::Command,
-    thread,
-    time::Instant,
-};
+use std::{fs, hint::black_box, process::Command, thread, time::Instant};
 
 use serde::Serialize;
 
 /// Larger than any cache, in bytes.
-const READ_BYTES: usize = 1 << 30;
+const READ_BYTES: usize = 512 << 20;
 const READ_PASSES: usize = 5;
 /// Instruction sets that matter to the kernels, as Linux writes them.
 const FLAGS: [&str; 6] = ["avx2", "fma", "f16c", "avx512f", "avx512_bf16", "asimd"];
@@ -81,7 +75,8 @@ fn kilobytes(text: &str) -> u64 {
 
 /// Of the folder it runs in, if that is a checkout.
 fn git_revision() -> Option<String> {
-    let output = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }

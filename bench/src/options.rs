@@ -19,8 +19,10 @@ const LEAST_ADAPTERS: usize = 4;
 
 /// Measure a server that this starts itself, through HTTP, on synthetic weights.
 #[derive(Debug, Clone, Args, Serialize)]
-#[command(after_help = "Examples:\n  tenora bench\n  tenora bench --scenarios mix --streams 16 --requests 48 --json out.json\n  \
-    tenora bench --all --shape qwen3-0.6b --weights bf16\n\nWhat each number means: bench/README.md.")]
+#[command(
+    after_help = "Examples:\n  tenora bench\n  tenora bench --scenarios mix --streams 16 --requests 48 --json out.json\n  \
+    tenora bench --all --shape qwen3-0.6b --weights bf16\n\nWhat each number means: bench/README.md."
+)]
 pub struct Options {
     /// The base model's shape; its weights are random.
     #[arg(long, value_enum, default_value = "smollm2-135m")]
@@ -115,7 +117,10 @@ impl Options {
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;
         let longest = self.prompt_tokens + self.output_tokens;
-        ensure!(longest <= context, "prompt and output are {longest} tokens, and the model's context has {context}");
+        ensure!(
+            longest <= context,
+            "prompt and output are {longest} tokens, and the model's context has {context}"
+        );
         self.settings().map(drop)
     }
 
@@ -197,7 +202,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_refused() {
-        for wrong in [["--streams", "0"], ["--ranks", "16,0"], ["--output-tokens", "1"], ["--set", "DEVICE"]] {
+        for wrong in [["--streams", "0"], ["--ranks", "16,0"], ["--output-tokens", "1"], ["--set", "DEVICE"]]
+        {
             assert!(options(&wrong).check().is_err(), "{wrong:?}");
         }
     }

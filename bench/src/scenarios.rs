@@ -8,13 +8,7 @@ mod single;
 mod soak;
 mod zipf;
 
-use crate::{
-    lab::Lab,
-    machine::Machine,
-    options::Scenario,
-    report::Section,
-    world::Stock,
-};
+use crate::{lab::Lab, machine::Machine, options::Scenario, report::Section, world::Stock};
 
 /// Scenarios that share a server, and the adapters it has.
 struct Visit {

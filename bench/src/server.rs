@@ -49,8 +49,14 @@ impl Server {
         let log = data.join("stderr");
         let mut command = Command::new(&launch.binary);
         command.arg("serve").env_clear();
-        command.env("TENORA_LISTEN", "127.0.0.1:0").env("TENORA_LOG", "warn").env("TENORA_LOG_FORMAT", "text");
-        command.env("TENORA_ADMIN_KEY", ADMIN_KEY).env("TENORA_DATA_DIR", data).env("TENORA_MODEL", &launch.model);
+        command
+            .env("TENORA_LISTEN", "127.0.0.1:0")
+            .env("TENORA_LOG", "warn")
+            .env("TENORA_LOG_FORMAT", "text");
+        command
+            .env("TENORA_ADMIN_KEY", ADMIN_KEY)
+            .env("TENORA_DATA_DIR", data)
+            .env("TENORA_MODEL", &launch.model);
         command.envs(launch.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child =

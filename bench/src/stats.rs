@@ -81,7 +81,10 @@ mod tests {
     #[test]
     fn percentiles_are_values_of_the_list() {
         let values = [4.0, 1.0, 3.0, 2.0];
-        assert_eq!([0.0, 0.5, 0.75, 0.99, 1.0].map(|share| percentile(&values, share)), [1.0, 3.0, 4.0, 4.0, 4.0]);
+        assert_eq!(
+            [0.0, 0.5, 0.75, 0.99, 1.0].map(|share| percentile(&values, share)),
+            [1.0, 3.0, 4.0, 4.0, 4.0]
+        );
         assert!(percentile(&[], 0.5).is_nan());
         assert_eq!((median(&values), median(&[5.0]), median(&[1.0, 9.0, 2.0])), (2.5, 5.0, 2.0));
         assert_eq!(relative_range(&[9.0, 10.0, 11.0]), 0.2);

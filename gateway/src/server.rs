@@ -75,6 +75,8 @@ pub fn start(
     let server = server
         .client_request_timeout(HEAD_TIMEOUT)
         .keep_alive(KEEP_ALIVE)
+        // Else a token waits in the kernel until the client's side has acknowledged the one before: 40 ms on Linux.
+        .tcp_nodelay(true)
         .max_connections(MAX_CONNECTIONS)
         .shutdown_timeout(LINGER_S)
         .disable_signals()

@@ -98,7 +98,8 @@ fn adapters_outside_memory_are_measured() {
             (tier["tier"].as_str().expect("a name"), tier["samples"].as_u64().expect("a count"))
         })
         .collect();
-    let counted = [("base_only", REQUESTS), ("resident", REQUESTS), ("local_file", REQUESTS), ("blob_store", 4)];
+    let counted =
+        [("base_only", REQUESTS), ("resident", REQUESTS), ("local_file", REQUESTS), ("blob_store", 4)];
     assert_eq!(tiers, counted);
     let pressure = list(&scenarios["pressure"]["runs"]);
     assert_eq!(pressure.len(), 4);
@@ -124,7 +125,10 @@ fn fairness_and_memory_are_measured() {
         assert_eq!(outcome["failed"], 0);
         let sum: f64 = list(&outcome["tokens_per_s"]).iter().map(positive).sum();
         // No normal tenant can have had more than all its answers within the window.
-        assert!(sum * positive(&outcome["window_s"]) <= (3 * REQUESTS + 10 * REQUESTS) as f64 * OUTPUT_TOKENS as f64);
+        assert!(
+            sum * positive(&outcome["window_s"])
+                <= (3 * REQUESTS + 10 * REQUESTS) as f64 * OUTPUT_TOKENS as f64
+        );
     }
     let soak = &document["scenarios"]["soak"];
     assert_eq!(soak["failed"], 0);
@@ -133,7 +137,8 @@ fn fairness_and_memory_are_measured() {
 
 #[test]
 fn what_cannot_be_measured_is_said_at_once() {
-    let output = Command::new(binary()).args(["bench", "--streams", "0"]).env_clear().output().expect("it runs");
+    let output =
+        Command::new(binary()).args(["bench", "--streams", "0"]).env_clear().output().expect("it runs");
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--streams must be 1 or more"));
 }

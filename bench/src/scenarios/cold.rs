@@ -2,10 +2,12 @@
 //! Requests come one at a time. The server has room for half of the adapters; walking round all of them, the next one is
 //! always the one that was evicted longest ago.
 
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
     lab::{Lab, SHORT_OUTPUT},
+    progress,
     report::{Section, Table, number},
     stats::{median, percentile},
     world::World,
@@ -28,24 +30,24 @@ struct Tiers {
 
 pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section> {
     let (mut tiers, samples) = (Tiers::default(), lab.ground.options.requests.unwrap_or(SAMPLES));
-    // Two that are not counted: a first request pays for more than its adapter.
-    for _ in 0..2 {
-        first_ms(lab, world, "cold: warming up", &world.base).await;
-    }
+    // A first request pays for more than its adapter.
+    lab.warm(world, &[world.base.clone(), world.base.clone()]).await;
+    let bar = progress::things("cold: single requests", world.adapters.len() + 3 * samples);
     for adapter in &world.adapters {
-        tiers.blob_store.extend(first_ms(lab, world, "cold: first use", adapter).await);
+        tiers.blob_store.extend(first_ms(lab, world, adapter, &bar).await);
     }
     for adapter in world.adapters.iter().cycle().take(samples) {
-        tiers.base.extend(first_ms(lab, world, "cold: base only", &world.base).await);
-        tiers.local_file.extend(first_ms(lab, world, "cold: local file", adapter).await);
-        tiers.resident.extend(first_ms(lab, world, "cold: resident", adapter).await);
+        tiers.base.extend(first_ms(lab, world, &world.base, &bar).await);
+        tiers.local_file.extend(first_ms(lab, world, adapter, &bar).await);
+        tiers.resident.extend(first_ms(lab, world, adapter, &bar).await);
     }
+    bar.finish_and_clear();
     Ok(section(lab, &tiers))
 }
 
-async fn first_ms(lab: &mut Lab, world: &World, label: &str, model: &str) -> Vec<f64> {
+async fn first_ms(lab: &mut Lab, world: &World, model: &str, bar: &ProgressBar) -> Vec<f64> {
     let job = world.job(model, lab.prompt(), SHORT_OUTPUT);
-    lab.run(label, vec![job], 1).await.ttft_ms()
+    lab.run(vec![job], 1, bar).await.ttft_ms()
 }
 
 fn section(lab: &Lab, tiers: &Tiers) -> Section {

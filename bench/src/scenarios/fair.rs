@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::{
-    client::{Client, Job},
+    client::{Answer, Client, Job},
     lab::Lab,
     load::{Run, Spread, closed_loop},
     progress,
@@ -23,11 +23,13 @@ const GREED: usize = 10;
 /// A normal tenant's part of the streams of the largest run of `mix`.
 const STREAMS_DIVISOR: usize = 4;
 
-/// A tenant and the seconds since the start at which its tokens came.
+/// A tenant, and what comes of its requests.
 struct Contestant {
     client: Client,
     streams: usize,
+    /// The seconds since the start at which tokens came.
     tokens: RefCell<Vec<f64>>,
+    failures: RefCell<Vec<String>>,
 }
 
 /// What a contest brought.
@@ -39,6 +41,7 @@ struct Outcome {
     /// Of the normal tenants, over their whole runs.
     ttft_ms: Spread,
     window_s: f64,
+    /// Of all tenants.
     failed: usize,
 }
 
@@ -58,9 +61,9 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
 async fn contestant(lab: &mut Lab, world: &World, slug: &str, streams: usize) -> anyhow::Result<Contestant> {
     let client = world.server.operator.create_tenant(slug).await?;
     lab.ground.upload(&client, &[0], &[lab.ground.options.rank(0)]).await?;
-    let contestant = Contestant { client, streams, tokens: RefCell::default() };
+    let contestant = Contestant { client, streams, tokens: RefCell::default(), failures: RefCell::default() };
     let warm = jobs(lab, &contestant, 1);
-    lab.run("fair: warming up", warm, 1).await;
+    lab.unmeasured(warm, 1).await;
     Ok(contestant)
 }
 
@@ -78,26 +81,21 @@ fn jobs(lab: &mut Lab, contestant: &Contestant, count: usize) -> Vec<Job> {
 /// The normal tenants ask until all have their answers; the greedy one hangs up then.
 async fn contest(lab: &mut Lab, normal: &[Contestant], greedy: Option<&Contestant>) -> Outcome {
     let all: Vec<&Contestant> = normal.iter().chain(greedy).collect();
+    let count = lab.ground.options.requests(normal[0].streams);
+    let label = if greedy.is_some() { "fair: with a greedy tenant" } else { "fair: three tenants" };
+    let bar = progress::things(label, count * normal.len());
     let lists: Vec<Vec<Job>> = all
         .iter()
-        .map(|contestant| {
-            contestant.tokens.borrow_mut().clear();
-            let count = lab.ground.options.requests(contestant.streams);
-            // With a number of requests given, the greedy one still has ten times as many.
-            let times = if contestant.streams == normal[0].streams { 1 } else { GREED };
-            let count = lab.ground.options.requests.map_or(count, |given| given * times);
-            jobs(lab, contestant, count)
-        })
+        .zip((0..).map(|place| if place < normal.len() { count } else { GREED * count }))
+        .map(|(contestant, count)| jobs(lab, contestant, count))
         .collect();
-    let label = if greedy.is_some() { "fair: with a greedy tenant" } else { "fair: three tenants" };
-    let bar = progress::things(label, lists.iter().take(normal.len()).map(Vec::len).sum());
     let started = Instant::now();
     let mut runs: Vec<_> = all
         .iter()
         .zip(lists)
-        .map(|(contestant, jobs)| {
-            let bar = (contestant.streams == normal[0].streams).then_some(&bar);
-            ask(contestant, jobs, started, bar).boxed_local()
+        .enumerate()
+        .map(|(place, (contestant, jobs))| {
+            ask(contestant, jobs, started, (place < normal.len()).then_some(&bar)).boxed_local()
         })
         .collect();
     let greedy_run = if greedy.is_some() { runs.pop() } else { None };
@@ -107,16 +105,21 @@ async fn contest(lab: &mut Lab, normal: &[Contestant], greedy: Option<&Contestan
         Some(greedy_run) => beside(normal_runs, greedy_run).await,
     };
     bar.finish_and_clear();
-    lab.failures.extend(ended.iter().flat_map(|run| run.errors.iter().cloned()));
-    outcome(&all, &ended)
+    let outcome = outcome(&all, &ended);
+    all.iter().for_each(|contestant| lab.failures.extend(contestant.failures.borrow_mut().drain(..)));
+    outcome
 }
 
 /// One tenant's closed loop, with the moments of its tokens.
 async fn ask(contestant: &Contestant, jobs: Vec<Job>, started: Instant, bar: Option<&ProgressBar>) -> Run {
+    contestant.tokens.borrow_mut().clear();
     let on_token = |moment: Instant| {
         contestant.tokens.borrow_mut().push(moment.duration_since(started).as_secs_f64());
     };
-    let ended = || bar.into_iter().for_each(|bar| bar.inc(1));
+    let ended = |result: &anyhow::Result<Answer>| {
+        bar.into_iter().for_each(|bar| bar.inc(1));
+        contestant.failures.borrow_mut().extend(result.as_ref().err().map(|error| format!("{error:#}")));
+    };
     closed_loop(jobs, contestant.streams, &ended, &on_token).await
 }
 
@@ -145,7 +148,7 @@ fn outcome(all: &[&Contestant], normal: &[Run]) -> Outcome {
         tokens,
         ttft_ms: Spread::of(&ttft),
         window_s,
-        failed: normal.iter().map(|run| run.errors.len()).sum(),
+        failed: all.iter().map(|contestant| contestant.failures.borrow().len()).sum(),
     }
 }
 
@@ -160,7 +163,8 @@ fn section(alone: &Outcome, beside: &Outcome) -> Section {
     let gap = |pairs: &[(usize, usize)]| {
         pairs.iter().map(|(a, b)| service_gap(&beside.tokens[*a], &beside.tokens[*b])).max().unwrap_or(0)
     };
-    let (between_normal, to_greedy) = (gap(&[(0, 1), (0, 2), (1, 2)]), gap(&[(0, NORMAL), (1, NORMAL), (2, NORMAL)]));
+    let (between_normal, to_greedy) =
+        (gap(&[(0, 1), (0, 2), (1, 2)]), gap(&[(0, NORMAL), (1, NORMAL), (2, NORMAL)]));
     let ttft_ratio = beside.ttft_ms.p99 / alone.ttft_ms.p99;
     let mut table = Table::new(1, &["tenant", "alone tokens/s", "beside greedy", "fair share", "of fair"]);
     for (tenant, speed) in beside.speeds.iter().enumerate() {
@@ -177,8 +181,12 @@ fn section(alone: &Outcome, beside: &Outcome) -> Section {
         title: "One greedy tenant and three normal ones".to_owned(),
         table,
         notes: vec![
-            format!("Jain's index {index:.3}; the least a normal tenant gets is {least:.2} of its fair share."),
-            format!("Largest service gap: {between_normal} tokens between normal tenants, {to_greedy} to the greedy one."),
+            format!(
+                "Jain's index {index:.3}; the least a normal tenant gets is {least:.2} of its fair share."
+            ),
+            format!(
+                "Largest service gap: {between_normal} tokens between normal tenants, {to_greedy} to the greedy one."
+            ),
             format!(
                 "TTFT p99 of the normal tenants: {:.0} ms alone, {:.0} ms beside the greedy one, {ttft_ratio:.2} times.",
                 alone.ttft_ms.p99, beside.ttft_ms.p99

@@ -32,15 +32,8 @@ pub(super) enum Mix {
 }
 
 /// The order of runs; at one stream the last ones say nothing more.
-const ORDER: [Mix; 7] = [
-    Mix::BaseOnly,
-    Mix::Identical,
-    Mix::BaseOnly,
-    Mix::Distinct,
-    Mix::Uniform,
-    Mix::BaseOnly,
-    Mix::Skewed,
-];
+const ORDER: [Mix; 7] =
+    [Mix::BaseOnly, Mix::Identical, Mix::BaseOnly, Mix::Distinct, Mix::Uniform, Mix::BaseOnly, Mix::Skewed];
 const ORDER_OF_ONE_STREAM: [Mix; 4] = [Mix::BaseOnly, Mix::Identical, Mix::BaseOnly, Mix::BaseOnly];
 
 /// One run.
@@ -64,6 +57,10 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     for streams in lab.ground.options.streams() {
         let order: &[Mix] = if streams == 1 { &ORDER_OF_ONE_STREAM } else { &ORDER };
         let mut runs = Vec::new();
+        // The first batch of a new size meets cold threads, buffers and connections.
+        let first = vec![world.base.clone(); streams];
+        let jobs = lab.jobs(world, &first);
+        lab.unmeasured(jobs, streams).await;
         for mix in order {
             let count = lab.ground.options.requests(streams);
             let models = models(*mix, world, (count, streams), &mut lab.random);
@@ -84,7 +81,10 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
             rows.push(row);
         }
         let spread = relative_range(&base);
-        notes.push(format!("{streams} streams: base-only runs lie within {:.1} % of their median", 100.0 * spread));
+        notes.push(format!(
+            "{streams} streams: base-only runs lie within {:.1} % of their median",
+            100.0 * spread
+        ));
         spreads.push(json!({
             "streams": streams,
             "median_output_tokens_per_s": middle,

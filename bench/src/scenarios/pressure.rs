@@ -14,7 +14,16 @@ use crate::{
 pub(super) async fn run(lab: &mut Lab, world: &World, resident: usize) -> anyhow::Result<Section> {
     let mut table = Table::new(
         1,
-        &["adapters in use", "streams", "tokens/s", "TTFT p50", "p99 ms", "of resident", "longest silence ms", "failed"],
+        &[
+            "adapters in use",
+            "streams",
+            "tokens/s",
+            "TTFT p50",
+            "p99 ms",
+            "of resident",
+            "longest silence ms",
+            "failed",
+        ],
     );
     let mut rows = Vec::new();
     let twice = world.adapters.len();
@@ -29,7 +38,11 @@ pub(super) async fn run(lab: &mut Lab, world: &World, resident: usize) -> anyhow
             }
             let ratio = measured.ttft_ms.p50 / all_resident;
             table.row(vec![
-                if adapters == resident { format!("{adapters}, all resident") } else { format!("{adapters}, half resident") },
+                if adapters == resident {
+                    format!("{adapters}, all resident")
+                } else {
+                    format!("{adapters}, half resident")
+                },
                 streams.to_string(),
                 number(measured.output_tokens_per_s, 1),
                 number(measured.ttft_ms.p50, 0),

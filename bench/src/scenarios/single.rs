@@ -15,10 +15,8 @@ pub(super) async fn run(lab: &mut Lab, world: &World, machine: &Machine) -> anyh
     let ground = &lab.ground;
     let base_bytes = ground.shape.parameters() * ground.options.weights.bytes();
     let adapter_bytes = ground.adapter_bytes(ground.options.rank(0));
-    let cases = [
-        ("base only", world.base.clone(), base_bytes),
-        ("one adapter", adapter, base_bytes + adapter_bytes),
-    ];
+    let cases =
+        [("base only", world.base.clone(), base_bytes), ("one adapter", adapter, base_bytes + adapter_bytes)];
     let mut table =
         Table::new(1, &["one stream", "tokens/s", "ms a token", "MB a token", "floor ms", "of floor"]);
     let mut rows = Vec::new();
@@ -49,7 +47,10 @@ pub(super) async fn run(lab: &mut Lab, world: &World, machine: &Machine) -> anyh
         name: "single",
         title: "One stream alone".to_owned(),
         table,
-        notes: vec![format!("The floor is the weights' bytes at {:.1} GB/s.", machine.read_bytes_per_s / 1e9)],
+        notes: vec![format!(
+            "The floor is the weights' bytes at {:.1} GB/s.",
+            machine.read_bytes_per_s / 1e9
+        )],
         json: json!({ "runs": rows }),
     })
 }

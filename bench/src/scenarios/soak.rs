@@ -43,7 +43,7 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
         let asked = stream::iter(jobs)
             .map(|(job, patience)| ask(job, patience, &counts))
             .buffer_unordered(streams)
-            .filter_map(|failure| std::future::ready(failure))
+            .filter_map(std::future::ready)
             .collect::<Vec<String>>();
         let mut asked = std::pin::pin!(asked);
         let mut ticks = interval(SAMPLE_EVERY);
@@ -108,7 +108,17 @@ fn section(length: Duration, samples: &[u64], counts: &Counts, failed: usize) ->
     let speed = counts.tokens.get() as f64 / length.as_secs_f64();
     let mut table = Table::new(
         0,
-        &["minutes", "requests", "hung up", "failed", "tokens/s", "2nd quarter MB", "last MB", "most MB", "growth %"],
+        &[
+            "minutes",
+            "requests",
+            "hung up",
+            "failed",
+            "tokens/s",
+            "2nd quarter MB",
+            "last MB",
+            "most MB",
+            "growth %",
+        ],
     );
     table.row(vec![
         number(length.as_secs_f64() / 60.0, 1),

@@ -24,7 +24,10 @@ pub(super) fn stock(ground: &Ground) -> Stock {
     let options = &ground.options;
     let resident = DEFAULT_BYTES / ground.adapter_bytes(USUAL_RANK);
     let most = options.registered / 2;
-    Stock { ranks: vec![options.registered_rank; options.registered], resident: resident.clamp(FEW.min(most), most) }
+    Stock {
+        ranks: vec![options.registered_rank; options.registered],
+        resident: resident.clamp(FEW.min(most), most),
+    }
 }
 
 pub(super) async fn run(lab: &mut Lab, world: &World, resident: usize) -> anyhow::Result<Section> {
