@@ -1,7 +1,11 @@
 //! A server's life: its first and second start, its end with streams in flight, clients that hang up, and starts that
 //! must fail with words that help.
 
-use std::{net::TcpListener, os::unix::fs::PermissionsExt, time::Duration};
+use std::{
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tenora_tests::{Adapter, Settings, chat};
@@ -153,14 +157,16 @@ async fn tokens_do_not_wait_for_acknowledgements() {
     let mut body = chat("ticket-triage", "My app crashes.");
     body["max_tokens"] = 4.into();
     body["ignore_eos"] = true.into();
-    let mut least = Duration::MAX;
+    let mut rests = Vec::new();
     for _ in 0..20 {
-        let mut stream = acme.stream("/v1/chat/completions", &body).await;
+        let mut stream = acme.stream(CHAT, &body).await;
         stream.next().await.expect("the stream has begun");
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         stream.rest().await;
-        least = least.min(begun.elapsed());
+        rests.push(begun.elapsed());
     }
-    // Linux acknowledges after 40 ms; the demo's tokens take a millisecond or two each.
-    assert!(least < Duration::from_millis(30), "the rest of the fastest stream took {least:?}");
+    // Linux acknowledges after 40 ms, but not always; the demo's tokens take a millisecond or two each. A quarter of the
+    // streams is fast even on a busy machine.
+    rests.sort();
+    assert!(rests[5] < Duration::from_millis(30), "after the first token the rest took {rests:?}");
 }
