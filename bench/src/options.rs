@@ -116,10 +116,10 @@ impl Options {
         positive("--registered-rank", &[self.registered_rank])?;
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;
-        let longest = self.prompt_tokens + self.output_tokens;
+        let longest = self.longest_request();
         ensure!(
             longest <= context,
-            "prompt and output are {longest} tokens, and the model's context has {context}"
+            "two prompts and an output are {longest} tokens, and the model's context has {context}"
         );
         self.settings().map(drop)
     }
@@ -144,6 +144,11 @@ impl Options {
     /// Requests of a run on this many streams.
     pub(crate) fn requests(&self, streams: usize) -> usize {
         self.requests.unwrap_or((REQUESTS_PER_STREAM * streams).max(LEAST_REQUESTS))
+    }
+
+    /// Tokens of the longest request of any scenario: `soak` has prompts up to twice as long.
+    pub(crate) fn longest_request(&self) -> usize {
+        2 * self.prompt_tokens + self.output_tokens
     }
 
     /// How many adapters are uploaded where every stream has its own.

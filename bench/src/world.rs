@@ -20,6 +20,7 @@ const CONCURRENT_UPLOADS: usize = 2;
 /// At least the server's own defaults.
 const LEAST_KV_BYTES: usize = 512 << 20;
 const LEAST_CACHE_BYTES: usize = 10 << 30;
+const LEAST_CONTEXT: usize = 1024;
 
 /// What every server of a benchmark has in common.
 pub(crate) struct Ground {
@@ -119,11 +120,14 @@ impl Ground {
             let some = bytes.iter().take(stock.resident).sum::<usize>() + largest;
             some + some / 64
         };
-        let tokens = self.options.prompt_tokens + self.options.output_tokens;
-        let kv = 2 * self.options.most_streams() * tokens * self.shape.kv_bytes_per_token();
-        let pair = |name: &str, bytes: usize| (name.to_owned(), bytes.to_string());
+        // A server wants room for one whole context: long ones are cut to what is asked here.
+        let context = self.options.longest_request().max(LEAST_CONTEXT).min(self.shape.context);
+        let tokens = (self.options.most_streams() * self.options.longest_request()).max(context);
+        let kv = 2 * tokens * self.shape.kv_bytes_per_token();
+        let pair = |name: &str, value: usize| (name.to_owned(), value.to_string());
         vec![
             pair("TENORA_ADAPTER_MEMORY_BYTES", memory),
+            pair("TENORA_CONTEXT_LENGTH", context),
             pair("TENORA_KV_CACHE_BYTES", kv.max(LEAST_KV_BYTES)),
             pair("TENORA_ADAPTER_CACHE_BYTES", (2 * all).max(LEAST_CACHE_BYTES)),
         ]
