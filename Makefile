@@ -38,9 +38,9 @@ check: ## Formatting, lints, documentation, licences
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "SKIPPED: cargo deny is not installed"; fi
 
-bench: ## Measure tokens per second of the demo
+bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everything, see bench/README.md
 	cargo build --release -p tenora-gateway
-	python3 bench/throughput.py --binary $(TENORA)
+	$(TENORA) bench $(BENCH)
 
 fmt: ## Format
 	cargo fmt --all

@@ -1,5 +1,5 @@
 //! The command line: what can be asked for, and what runs then. `serve` and `migrate` are the server; everything else is
-//! a client of its HTTP API.
+//! a client of its HTTP API, `bench` of a server that it starts itself.
 
 mod adapter;
 mod admin;
@@ -34,6 +34,8 @@ enum Command {
     Serve(Serve),
     /// Bring the Postgres database in TENORA_DATABASE_URL to this version's schema.
     Migrate,
+    /// Measure a server that this starts itself, on synthetic weights of a named shape.
+    Bench(Box<tenora_bench::Options>),
     /// Upload, list, show and delete a tenant's adapters.
     #[command(subcommand)]
     Adapter(adapter::Command),
@@ -58,6 +60,8 @@ impl Cli {
         match self.command {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
             Command::Migrate => boot::migrate().await,
+            // Its servers are processes of this same binary.
+            Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,
             Command::Adapter(command) => command.run().await,
             Command::Tenant(command) => command.run().await,
             Command::Key(command) => command.run().await,

@@ -14,6 +14,6 @@ mod tree;
 
 pub use adapter::Adapter;
 pub use client::{Client, Reply};
-pub use server::{Server, Settings};
+pub use server::{Server, Settings, binary};
 pub use stream::{Stream, chat};
 pub use tree::repository;

@@ -18,7 +18,7 @@ use crate::{client::Client, tree::repository};
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The binary beside this test's own: `make test` builds it first.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("a running test has a path");
     let release = own.ancestors().nth(2).expect("tests lie in target/release/deps");
     let binary = release.join("tenora");

@@ -1,0 +1,145 @@
+//! Tenora's HTTP API as a client sees it: tenants, keys, uploads, and a streamed completion with the moment of each token.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use futures_util::StreamExt;
+use reqwest::{
+    RequestBuilder,
+    multipart::{Form, Part},
+};
+use serde_json::{Value, json};
+use sse_stream::SseByteStream;
+
+use crate::adapter::Adapter;
+
+/// No answer takes longer.
+const TIMEOUT: Duration = Duration::from_secs(900);
+/// Shorter than the server keeps a connection, so that none is used that is about to close.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A server and a key to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+/// What to complete.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) client: Client,
+    pub(crate) model: String,
+    pub(crate) prompt: String,
+    pub(crate) output_tokens: usize,
+}
+
+/// A completion that came whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) sent: Instant,
+    /// When each event with text came.
+    pub(crate) tokens: Vec<Instant>,
+    pub(crate) prompt_tokens: u64,
+    pub(crate) cached_tokens: u64,
+    pub(crate) output_tokens: u64,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str, key: &str) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(TIMEOUT).pool_idle_timeout(IDLE).no_proxy().build()?;
+        Ok(Self { http, url: url.to_owned(), key: key.to_owned() })
+    }
+
+    /// The operator's client makes a tenant and returns that tenant's.
+    pub(crate) async fn create_tenant(&self, slug: &str) -> anyhow::Result<Self> {
+        self.send(self.post("/admin/v1/tenants").json(&json!({ "slug": slug }))).await?;
+        let keys = format!("/admin/v1/tenants/{slug}/keys");
+        let created = self.send(self.post(&keys).json(&json!({ "name": "bench" }))).await?;
+        let key = created["key"].as_str().context("the server made no key")?;
+        Ok(Self { key: key.to_owned(), ..self.clone() })
+    }
+
+    /// Uploads an adapter; it is routable then.
+    pub(crate) async fn upload(&self, name: &str, adapter: Adapter) -> anyhow::Result<()> {
+        let part = |bytes: Vec<u8>, file: &'static str| Part::bytes(bytes).file_name(file);
+        let form = Form::new()
+            .text("name", name.to_owned())
+            .part("adapter_config.json", part(adapter.config, "adapter_config.json"))
+            .part("adapter_model.safetensors", part(adapter.weights, "adapter_model.safetensors"));
+        self.send(self.post("/v1/adapters").multipart(form)).await.map(drop)
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let response = request.send().await.context("the server cannot be reached")?;
+        let (status, text) = (response.status(), response.text().await?);
+        ensure!(status.is_success(), "the server answered {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+}
+
+impl Job {
+    /// Sends the request and reads the stream to its end; `on_token` is told of each event with text.
+    pub(crate) async fn run(&self, mut on_token: impl FnMut(Instant)) -> anyhow::Result<Answer> {
+        let body = json!({
+            "model": self.model,
+            "prompt": self.prompt,
+            "max_tokens": self.output_tokens,
+            "temperature": 0,
+            "ignore_eos": true,
+            "stream": true,
+            "stream_options": { "include_usage": true },
+        });
+        let sent = Instant::now();
+        let response = self.client.post("/v1/completions").json(&body).send().await?;
+        let status = response.status();
+        if !status.is_success() {
+            bail!("the server answered {status}: {}", response.text().await?);
+        }
+        let mut events = SseByteStream::new(response.bytes_stream());
+        let (mut tokens, mut usage) = (Vec::with_capacity(self.output_tokens), Value::Null);
+        while let Some(event) = events.next().await {
+            let Some(data) = event.map_err(|error| anyhow!("the stream broke off: {error}"))?.data else {
+                continue;
+            };
+            if data == "[DONE]" {
+                return self.whole(sent, tokens, &usage);
+            }
+            let mut event: Value = serde_json::from_str(&data)?;
+            ensure!(event["error"].is_null(), "the stream ended with {}", event["error"]);
+            if event["choices"][0]["text"].as_str().is_some_and(|text| !text.is_empty()) {
+                let now = Instant::now();
+                tokens.push(now);
+                on_token(now);
+            }
+            if event["usage"].is_object() {
+                usage = event["usage"].take();
+            }
+        }
+        bail!("the stream ended without [DONE]")
+    }
+
+    /// The answer, if it is as long as it must be.
+    fn whole(&self, sent: Instant, tokens: Vec<Instant>, usage: &Value) -> anyhow::Result<Answer> {
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        let output_tokens = count(&usage["completion_tokens"]);
+        ensure!(
+            output_tokens == self.output_tokens as u64 && !tokens.is_empty(),
+            "{} tokens were asked for, {output_tokens} came in {} events",
+            self.output_tokens,
+            tokens.len()
+        );
+        Ok(Answer {
+            sent,
+            tokens,
+            prompt_tokens: count(&usage["prompt_tokens"]),
+            cached_tokens: count(&usage["prompt_tokens_details"]["cached_tokens"]),
+            output_tokens,
+        })
+    }
+}

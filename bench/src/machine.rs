@@ -1,0 +1,135 @@
+//! What a number was measured on: the processor, its memory and how fast it is read, the revision of the source.
+
+use std::{fs, hint::black_box, process::Command, thread, time::Instant};
+
+use serde::Serialize;
+
+/// Larger than any cache, in bytes.
+const READ_BYTES: usize = 512 << 20;
+const READ_PASSES: usize = 5;
+/// Instruction sets that matter to the kernels, as Linux writes them.
+const FLAGS: [&str; 6] = ["avx2", "fma", "f16c", "avx512f", "avx512_bf16", "asimd"];
+
+/// The machine.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
+    pub(crate) cpu: String,
+    pub(crate) cores: usize,
+    pub(crate) instruction_sets: Vec<&'static str>,
+    pub(crate) ram_bytes: u64,
+    /// Over the minute before the start: what else ran.
+    pub(crate) load_average: f64,
+    pub(crate) os: &'static str,
+    pub(crate) git_revision: Option<String>,
+    /// Bytes a second that all cores together read from memory, the best of five passes.
+    pub(crate) read_bytes_per_s: f64,
+}
+
+impl Machine {
+    /// Looks, and measures for a second or two. Blocks.
+    pub(crate) fn look() -> Self {
+        let load_average = first_number(&read("/proc/loadavg")).unwrap_or(f64::NAN);
+        let cpu = read("/proc/cpuinfo");
+        let flags = field(&cpu, "flags").or_else(|| field(&cpu, "Features")).unwrap_or_default();
+        let has = |name: &&str| flags.split_whitespace().any(|flag| flag == *name);
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            cpu: field(&cpu, "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores,
+            instruction_sets: FLAGS.into_iter().filter(has).collect(),
+            ram_bytes: field(&read("/proc/meminfo"), "MemTotal").map_or(0, |text| kilobytes(&text)),
+            load_average,
+            os: std::env::consts::OS,
+            git_revision: git_revision(),
+            read_bytes_per_s: read_bytes_per_s(cores),
+        }
+    }
+}
+
+/// Resident memory of a process, in bytes; 0 when it is gone or the system does not tell.
+pub(crate) fn resident_bytes(pid: u32) -> u64 {
+    field(&read(&format!("/proc/{pid}/status")), "VmRSS").map_or(0, |text| kilobytes(&text))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The first `name : value` of such a list.
+fn field(text: &str, name: &str) -> Option<String> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim().to_owned())
+    };
+    text.lines().find_map(value)
+}
+
+fn first_number(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// `16316412 kB` in bytes.
+fn kilobytes(text: &str) -> u64 {
+    text.trim_end_matches("kB").trim().parse::<u64>().map_or(0, |kilobytes| kilobytes << 10)
+}
+
+/// Of the folder it runs in, if that is a checkout.
+fn git_revision() -> Option<String> {
+    let output =
+        Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// Every core reads its part of a buffer from end to end; what it finds is used, so that nothing is skipped.
+fn read_bytes_per_s(cores: usize) -> f64 {
+    let part = READ_BYTES / 8 / cores;
+    let parts: Vec<Vec<u64>> = (0..cores).map(|core| vec![core as u64 + 1; part]).collect();
+    let pass = || {
+        let started = Instant::now();
+        thread::scope(|scope| {
+            for numbers in &parts {
+                scope.spawn(move || black_box(fold(numbers)));
+            }
+        });
+        (cores * part * 8) as f64 / started.elapsed().as_secs_f64()
+    };
+    (0..READ_PASSES).map(|_| pass()).fold(0.0, f64::max)
+}
+
+/// Exclusive or of all numbers: one load and one cheap operation each, in independent lanes.
+fn fold(numbers: &[u64]) -> u64 {
+    const LANES: usize = 16;
+    let (rows, rest) = numbers.as_chunks::<LANES>();
+    let mut lanes = [0u64; LANES];
+    for row in rows {
+        for (lane, number) in lanes.iter_mut().zip(row) {
+            *lane ^= number;
+        }
+    }
+    lanes.iter().chain(rest).fold(0, |all, number| all ^ number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let text = "VmRSSx:\t1 kB\nVmRSS:\t  2048 kB\n";
+        assert_eq!(field(text, "VmRSS").map(|text| kilobytes(&text)), Some(2 << 20));
+        assert_eq!(field(text, "RSS"), None);
+    }
+
+    #[test]
+    fn no_number_is_left_out_of_a_fold() {
+        let numbers: Vec<u64> = (0..1003).map(|n| 1 << (n % 64)).collect();
+        assert_eq!(fold(&numbers), numbers.iter().fold(0, |all, n| all ^ n));
+    }
+
+    #[test]
+    fn a_running_process_has_memory() {
+        assert!(resident_bytes(std::process::id()) > 1 << 20);
+        assert_eq!(resident_bytes(u32::MAX), 0);
+    }
+}
