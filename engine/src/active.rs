@@ -173,7 +173,9 @@ impl<A> Active<A> {
         else {
             // The sampler looks at the numbers before it changes any.
             return Err(match logits.iter().all(|logit| *logit < f32::INFINITY) {
-                true => EngineError::Fault("the answer's format leaves no token that the model allows".to_owned()),
+                true => {
+                    EngineError::Fault("the answer's format leaves no token that the model allows".to_owned())
+                }
                 false => EngineError::NotFinite { position: own.tokens.len() },
             });
         };
