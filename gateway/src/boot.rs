@@ -74,11 +74,15 @@ async fn start_engine(config: EngineConfig) -> anyhow::Result<Engine> {
 fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
     EngineConfig {
         device: settings.device,
+        runner: settings.runner,
+        threads: settings.threads,
+        quantization: settings.quantization,
         kv_bytes: settings.kv_cache_bytes,
         adapter_bytes: settings.adapter_memory_bytes,
         max_rank: settings.max_rank,
         context_length: settings.context_length,
         max_batch_rows: settings.max_batch_rows,
+        max_batch_sequences: settings.max_batch_sequences,
         step_target_ms: settings.step_target_ms,
         queue_limit: settings.queue_limit,
         model_id: settings.model.id(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use tenora_engine::DeviceChoice;
+use tenora_engine::{DeviceChoice, Quantization, RunnerChoice};
 
 use super::{
     Mode, parse,
@@ -12,11 +12,15 @@ use super::{
 
 pub(super) const MODEL: Variable = Variable::new("TENORA_MODEL", None);
 const DEVICE: Variable = Variable::new("TENORA_DEVICE", Some("auto"));
+const RUNNER: Variable = Variable::new("TENORA_RUNNER", Some("auto"));
+const THREADS: Variable = Variable::new("TENORA_THREADS", None);
+const QUANTIZE: Variable = Variable::new("TENORA_QUANTIZE", Some("none"));
 const CONTEXT_LENGTH: Variable = Variable::new("TENORA_CONTEXT_LENGTH", None);
 const MAX_RANK: Variable = Variable::new("TENORA_MAX_RANK", Some("256"));
 const KV_CACHE_BYTES: Variable = Variable::new("TENORA_KV_CACHE_BYTES", Some("512MiB"));
 const ADAPTER_MEMORY_BYTES: Variable = Variable::new("TENORA_ADAPTER_MEMORY_BYTES", Some("1GiB"));
 const MAX_BATCH_ROWS: Variable = Variable::new("TENORA_MAX_BATCH_ROWS", Some("256"));
+const MAX_BATCH_SEQUENCES: Variable = Variable::new("TENORA_MAX_BATCH_SEQUENCES", Some("32"));
 const STEP_TARGET_MS: Variable = Variable::new("TENORA_STEP_TARGET_MS", Some("100"));
 const QUEUE_LIMIT: Variable = Variable::new("TENORA_QUEUE_LIMIT", Some("256"));
 const HF_ENDPOINT: Variable = Variable::new("HF_ENDPOINT", Some("https://huggingface.co"));
@@ -25,11 +29,15 @@ const HF_TOKEN: Variable = Variable::new("HF_TOKEN", None);
 pub(super) const VARIABLES: &[&Variable] = &[
     &MODEL,
     &DEVICE,
+    &RUNNER,
+    &THREADS,
+    &QUANTIZE,
     &CONTEXT_LENGTH,
     &MAX_RANK,
     &KV_CACHE_BYTES,
     &ADAPTER_MEMORY_BYTES,
     &MAX_BATCH_ROWS,
+    &MAX_BATCH_SEQUENCES,
     &STEP_TARGET_MS,
     &QUEUE_LIMIT,
     &HF_ENDPOINT,
@@ -45,6 +53,12 @@ pub struct EngineSettings {
     pub hub: HubSettings,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// What computes.
+    pub runner: RunnerChoice,
+    /// Threads that compute on a CPU; `None` = one for each core.
+    pub threads: Option<usize>,
+    /// A smaller form of the base weights.
+    pub quantization: Option<Quantization>,
     /// Longest context; `None` = the model's own.
     pub context_length: Option<usize>,
     /// Highest LoRA rank that is accepted.
@@ -55,6 +69,8 @@ pub struct EngineSettings {
     pub adapter_memory_bytes: usize,
     /// Rows of one step at most.
     pub max_batch_rows: usize,
+    /// Sequences of one step at most.
+    pub max_batch_sequences: usize,
     /// How long a step with decoding sequences should take, in milliseconds.
     pub step_target_ms: u64,
     /// Requests that may wait.
@@ -103,11 +119,16 @@ impl EngineSettings {
                 token: reader.secret(&HF_TOKEN),
             },
             device: reader.value(&DEVICE, DeviceChoice::Auto, device),
+            runner: reader.value(&RUNNER, RunnerChoice::Auto, runner),
+            threads: reader.optional(&THREADS, |text| parse::count(text, 1..=1024)),
+            quantization: reader.value(&QUANTIZE, None, quantization),
             context_length: reader.optional(&CONTEXT_LENGTH, |text| parse::count(text, 1..=1 << 24)),
             max_rank: reader.value(&MAX_RANK, 256, |text| parse::count(text, 1..=4096)),
             kv_cache_bytes: size(reader, &KV_CACHE_BYTES, 512 << 20),
             adapter_memory_bytes: size(reader, &ADAPTER_MEMORY_BYTES, 1 << 30),
             max_batch_rows: reader.value(&MAX_BATCH_ROWS, 256, |text| parse::count(text, 1..=1 << 16)),
+            max_batch_sequences: reader
+                .value(&MAX_BATCH_SEQUENCES, 32, |text| parse::count(text, 1..=1 << 12)),
             step_target_ms: reader.value(&STEP_TARGET_MS, 100, |text| parse::number(text, 1..=60_000)),
             queue_limit: reader.value(&QUEUE_LIMIT, 256, |text| parse::count(text, 1..=1 << 16)),
         }
@@ -153,6 +174,23 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
             .and_then(|number| number.parse().ok())
             .map(DeviceChoice::Cuda)
             .ok_or_else(|| format!("`{other}` is not auto, cpu or cuda:N")),
+    }
+}
+
+fn runner(text: &str) -> Result<RunnerChoice, String> {
+    match text {
+        "auto" => Ok(RunnerChoice::Auto),
+        "cpu" => Ok(RunnerChoice::Cpu),
+        "reference" => Ok(RunnerChoice::Reference),
+        other => Err(format!("`{other}` is not auto, cpu or reference")),
+    }
+}
+
+fn quantization(text: &str) -> Result<Option<Quantization>, String> {
+    match text {
+        "none" => Ok(None),
+        "q8_0" => Ok(Some(Quantization::Q8_0)),
+        other => Err(format!("`{other}` is not none or q8_0")),
     }
 }
 

@@ -272,10 +272,10 @@ impl Step<'_> {
         self.shrink(&[gate, up], x);
         let Self { batch, views, pool, instructions, .. } = self;
         let (rows, segments) = (batch.rows(), batch.segments.as_slice());
-        pool.run(gate.linear.panels(), &|panel, thread| {
+        pool.run(gate.units(), &|unit, thread| {
             // SAFETY: a thread runs one task at a time.
             let scratch = unsafe { views.scratch.whole_row_mut(thread) };
-            instructions.run(Gate { gate, up, panel, x, rows, segments, scratch });
+            instructions.run(Gate { gate, up, unit, x, rows, segments, scratch });
         });
     }
 

@@ -189,6 +189,7 @@ impl<E> PanelRef<E> {
 /// One tile of a chain: `ROWS` rows × `PANELS` panels in registers over the whole depth. Returns `PANELS`.
 ///
 /// Pointers are made before the loop and only moved in it: index arithmetic there would be checked for overflow.
+#[expect(clippy::needless_range_loop, reason = "one index walks through several arrays of registers")]
 #[inline(always)]
 unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
     x: Rows,
@@ -250,7 +251,7 @@ unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
 
 /// Asks for a cache line that will be read soon; the address need not be valid.
 #[inline(always)]
-pub(super) fn prefetch<T>(from: *const T) {
+fn prefetch<T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch accesses nothing.
     unsafe {
@@ -259,6 +260,16 @@ pub(super) fn prefetch<T>(from: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = from;
+}
+
+/// Asks for all lines of a slice.
+#[inline(always)]
+pub(super) fn prefetch_all<T>(numbers: &[T]) {
+    const LINE_BYTES: usize = 64;
+    let start = numbers.as_ptr().cast::<u8>();
+    for line in (0..size_of_val(numbers)).step_by(LINE_BYTES) {
+        prefetch(start.wrapping_add(line));
+    }
 }
 
 /// `y[r][j] = scale · a[j] · x[r]` for every row `r` and every vector `j` of `a`, each a dot of `depth` numbers.
@@ -298,6 +309,7 @@ pub(super) unsafe fn dots<L: Lanes, E: Element>(
     }
 }
 
+#[expect(clippy::needless_range_loop, reason = "one index walks through several arrays of registers")]
 #[inline(always)]
 unsafe fn dot_tile<L: Lanes, E: Element, const VECTORS: usize, const ROWS: usize>(
     x: Rows,

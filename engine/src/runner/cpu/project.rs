@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::{
     CpuAdapter,
     floats::{PANEL, with_floats},
-    kernels::{Rows, RowsMut, Start, chain, dots, gated, prefetch},
+    kernels::{Rows, RowsMut, Start, chain, dots, gated, prefetch_all},
     lanes::{Kernel, Lanes},
     linear::{Linear, panel_ref},
     matrix::View,
@@ -64,9 +64,7 @@ impl Member<'_> {
             for delta in segments.iter().filter_map(|s| s.adapter.as_ref()?.delta(layer, projection)) {
                 with_floats!(&delta.b, numbers => {
                     let stride = delta.rank * PANEL;
-                    for line in numbers[panels.start * stride..panels.end * stride].chunks(64 / size_of_val(&numbers[0])) {
-                        prefetch(line.as_ptr());
-                    }
+                    prefetch_all(&numbers[panels.start * stride..panels.end * stride]);
                 });
             }
         }
@@ -107,11 +105,11 @@ impl Kernel for Project<'_> {
     }
 }
 
-/// A panel of the gate and the same of the way up; leaves `silu(gate) · up` where the gate was.
+/// Some panels of the gate and the same of the way up; leaves `silu(gate) · up` where the gate was.
 pub(super) struct Gate<'a> {
     pub(super) gate: Member<'a>,
     pub(super) up: Member<'a>,
-    pub(super) panel: usize,
+    pub(super) unit: usize,
     pub(super) x: View<'a>,
     pub(super) rows: usize,
     pub(super) segments: &'a [Segment<CpuAdapter>],
@@ -121,16 +119,16 @@ pub(super) struct Gate<'a> {
 impl Kernel for Gate<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let panels = self.panel..self.panel + 1;
+        let panels = self.gate.unit(self.unit);
         for member in [self.gate, self.up] {
             // SAFETY: inputs were written in regions before, and these columns are this task's.
             unsafe { member.project::<L>(panels.clone(), (self.x, self.rows), self.segments, self.scratch) };
         }
-        let column = self.panel * PANEL;
+        let (column, width) = (panels.start * PANEL, panels.len() * PANEL);
         for row in 0..self.rows {
             // SAFETY: as above.
             let (gate, up) = unsafe {
-                (self.gate.y.columns(column).row_mut(row, PANEL), self.up.y.columns(column).row(row, PANEL))
+                (self.gate.y.columns(column).row_mut(row, width), self.up.y.columns(column).row(row, width))
             };
             gated::<L>(gate, up);
         }
