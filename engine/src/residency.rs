@@ -4,8 +4,9 @@
 //!
 //! *Who goes*: what nobody wants in this step, the least recently wanted first; before it, what belongs to tenants above
 //! their share. *Share*: while several tenants want adapters, each one's part of the budget by weight. A tenant above it
-//! waits behind those who are not, and its adapters make room for theirs, also those that its waiting requests want.
-//! Alone, a tenant may fill everything.
+//! waits behind those who are not, and its adapters make room for theirs, also those that its waiting requests want; but
+//! what was loaded for a request stays until something has begun with it, or loads could undo each other for ever. Alone,
+//! a tenant may fill everything.
 //!
 //! *Bounded wait*: a request that has waited for room for `PATIENCE` goes before all others, no other load begins, and
 //! adapters are named that will make room for it. Requests that came later may not begin with those, so they are free
@@ -61,6 +62,8 @@ struct Entry<A> {
     wanted: u64,
     /// The tenant that wanted it last.
     owner: Client,
+    /// Nothing has begun with it yet.
+    fresh: bool,
 }
 
 /// An adapter that is not there, and who waits for it longest.
@@ -168,6 +171,13 @@ impl<A: ResidentAdapter> Residency<A> {
     pub(crate) fn get(&self, digest: &Digest, request: u64) -> Option<&Arc<A>> {
         let entry = self.entries.get(digest)?;
         entry.adapter.as_ref().filter(|_| !is_held_back(self.held_back.as_ref(), digest, request))
+    }
+
+    /// The adapter, for a request that begins with it.
+    pub(crate) fn take(&mut self, digest: &Digest, request: u64) -> Option<Arc<A>> {
+        let adapter = self.get(digest, request).cloned()?;
+        self.entries.entry(*digest).and_modify(|entry| entry.fresh = false);
+        Some(adapter)
     }
 
     /// Begins the loads that are due and have room; `files` tells a request's. Returns what cannot be loaded at all.
@@ -311,7 +321,7 @@ impl<A: ResidentAdapter> Residency<A> {
         thread::load(files.clone(), &self.loader, self.outcomes.0.clone(), Arc::clone(&self.wake))?;
         self.missing.remove(&digest);
         let owner = Client { tenant: waiter.tenant, weight: waiter.weight };
-        self.entries.insert(digest, Entry { adapter: None, bytes, wanted: self.tick, owner });
+        self.entries.insert(digest, Entry { adapter: None, bytes, wanted: self.tick, owner, fresh: true });
         Ok(true)
     }
 }

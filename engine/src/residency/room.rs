@@ -76,10 +76,10 @@ impl<A: ResidentAdapter> Residency<A> {
                 let above = shares.is_above(entry.owner, 0);
                 ((entry.wanted == self.tick, !above, entry.wanted), entry.bytes, *digest)
             })
-            // What is wanted now stays, unless its tenant has more than its share and the newcomer has not.
+            // What is wanted now stays, unless it was of use, its tenant has more than its share and the newcomer has not.
             .filter(|((wanted, not_above, _), _, digest)| {
                 let foreign = self.entries[digest].owner.tenant != waiter.tenant;
-                !wanted || (within && foreign && !not_above)
+                !wanted || (within && foreign && !not_above && !self.entries[digest].fresh)
             })
             .collect();
         if candidates.iter().map(|(_, bytes, _)| bytes).sum::<usize>() < excess {

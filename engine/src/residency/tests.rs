@@ -98,8 +98,14 @@ fn a_tenant_above_its_share_makes_room_for_one_within_it_and_not_the_other_way_r
     bench.requests = (0..6).map(|n| (n, 1, n as u8)).collect();
     bench.settle();
     assert_eq!(bench.resident().len(), 4, "alone it fills everything");
-    // Adapters that waiting requests of the first tenant want give way, up to the second's half.
+    // What was loaded stays until something has begun with it, whoever else waits.
     bench.requests.extend((10..13).map(|n| (n, 2, n as u8)));
+    bench.settle();
+    assert_eq!(bench.resident(), [0, 1, 2, 3]);
+    for adapter in 0..4 {
+        assert!(bench.residency.take(&[adapter; 32], u64::from(adapter)).is_some());
+    }
+    // Then adapters that waiting requests of the first tenant want give way, up to the second's half.
     bench.settle();
     bench.settle();
     let second = bench.resident().into_iter().filter(|adapter| *adapter >= 10).count();

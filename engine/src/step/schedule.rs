@@ -189,7 +189,7 @@ impl<R: Runner> Stepper<R> {
         }
         plan.places_left -= 1;
         let digest = request.submission.adapter.as_ref().map(|files| files.digest);
-        let adapter = digest.and_then(|digest| self.residency.get(&digest, place.request).cloned());
+        let adapter = digest.and_then(|digest| self.residency.take(&digest, place.request));
         let choice = &mut request.choices[place.choice];
         choice.computed = cached;
         choice.running = Some(Running { blocks, adapter });

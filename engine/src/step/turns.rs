@@ -1,7 +1,7 @@
 //! Who gives way: places and blocks go from tenants that hold more than their share of places to those that hold less
 //! and wait. What was computed is computed again later, or found in the cache, where it mostly still is.
 //!
-//! A tenant's share of the places is by its weight among the tenants that have requests. One that waits, stays within its
+//! A tenant's share of the places is by its weight among the tenants that have requests, and one place at least. One that waits, stays within its
 //! share with one place more, and is not ahead by its counter, takes the place of another tenant's youngest sequence: of
 //! the one that is ahead most among those above their shares. Whoever lost a place holds its share still, so it cannot
 //! take it back. A sleeping reader's place is anybody's who waits.
@@ -24,10 +24,11 @@ impl Places {
         self.held.get(&tenant).copied().unwrap_or(0)
     }
 
-    /// Whether so many places are more than the tenant's share.
+    /// Whether so many places are more than the tenant's share; one never is, or a small tenant's work would be thrown away
+    /// again and again.
     fn are_more(&self, places: u64, tenant: CacheDomain) -> bool {
         let weight = self.weights.get(&tenant).copied().unwrap_or(0);
-        places * self.all_weights > self.all * weight
+        places > 1 && places * self.all_weights > self.all * weight
     }
 }
 

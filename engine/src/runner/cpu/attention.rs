@@ -268,3 +268,50 @@ impl Attend<'_> {
 
 /// Most query vectors of a tile; a model with more query heads for one key head is refused at load.
 pub(super) const MAX_VECTORS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::InstructionSet,
+        runner::cpu::{lanes::Instructions, matrix::Matrix},
+    };
+
+    /// An earlier holder's NaN must not reach whoever gets its block next, not even multiplied by zero.
+    #[test]
+    fn what_a_block_held_before_does_not_matter() {
+        let heads = Heads { kv_heads: 1, group: 2, head_dim: 4 };
+        let matrix = |columns: usize, seed: usize| {
+            let mut matrix = Matrix::new(20, columns);
+            let (numbers, _) = matrix.rows_mut(20);
+            numbers.iter_mut().enumerate().for_each(|(i, n)| *n = ((i * 7 + seed) % 11) as f32 / 11.0);
+            matrix
+        };
+        let answer = |left_behind: f32| {
+            let mut kv = KvMemory::new(heads, 1, 3);
+            kv.numbers.fill(left_behind);
+            let (mut queries, mut keys, mut values) = (matrix(8, 1), matrix(4, 2), matrix(4, 3));
+            let (mut angles, mut out) = (matrix(4, 4), Matrix::new(20, 8));
+            let sequence =
+                BatchSequence { rows: 0..20, blocks: vec![BlockId(2), BlockId(0)], wants_logits: true };
+            let turn = Turn { query_norm: None, key_norm: None, epsilon: 0.0, angles: angles.view() };
+            Instructions::choose(Some(InstructionSet::Portable)).unwrap().run(Attend {
+                kv: kv.layer(0),
+                heads,
+                sequence: &sequence,
+                start: 0,
+                head: 0,
+                turn,
+                queries: queries.view(),
+                keys: keys.view(),
+                values: values.view(),
+                out: out.view(),
+                scratch: &mut vec![0.0; heads.scratch(20)],
+            });
+            out.rows_mut(20).0.to_vec()
+        };
+        let clean = answer(0.0);
+        assert!(clean.iter().any(|number| *number != 0.0));
+        assert_eq!(answer(f32::NAN), clean);
+    }
+}

@@ -249,7 +249,7 @@ unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
     PANELS
 }
 
-/// Asks for a cache line that will be read soon; the address need not be valid.
+/// Asks for a cache line that will be read soon, into the first cache; the address need not be valid.
 #[inline(always)]
 fn prefetch<T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
@@ -262,14 +262,19 @@ fn prefetch<T>(from: *const T) {
     let _ = from;
 }
 
-/// Asks for all lines of a slice.
+/// Asks for all lines of a slice that will be read later, into the second cache.
 #[inline(always)]
 pub(super) fn prefetch_all<T>(numbers: &[T]) {
-    const LINE_BYTES: usize = 64;
-    let start = numbers.as_ptr().cast::<u8>();
-    for line in (0..size_of_val(numbers)).step_by(LINE_BYTES) {
-        prefetch(start.wrapping_add(line));
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..size_of_val(numbers)).step_by(64) {
+        // SAFETY: a prefetch accesses nothing.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T1>(numbers.as_ptr().cast::<i8>().wrapping_add(line));
+        }
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = numbers;
 }
 
 /// `y[r][j] = scale · a[j] · x[r]` for every row `r` and every vector `j` of `a`, each a dot of `depth` numbers.
