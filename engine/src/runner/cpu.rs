@@ -1,6 +1,6 @@
 //! The cpu runner: own kernels over plain slices in memory allocated once, weights packed at load. A row's logits are the
 //! same bits in every batch, in every chunking, on any number of threads and with any instruction set; see
-//! [`kernels`] for why.
+//! `cpu/kernels.rs` for why.
 #![expect(
     unsafe_code,
     reason = "kernels read and write through pointers, and tasks of one region share matrices; each block says why it is sound"

@@ -1,5 +1,5 @@
 //! Eight numbers side by side, in two forms that give the same bits: AVX2 registers, and plain arrays for every other
-//! machine. Kernels are written once, for any [`Lanes`]; [`InstructionSet::dispatch`] chooses at run time.
+//! machine. Kernels are written once, for any [`Lanes`]; [`Instructions::run`] chooses at run time.
 //!
 //! Every operation is one IEEE 754 operation with one rounding (fused multiply-add included), so a kernel's result does
 //! not depend on the form.
@@ -208,7 +208,7 @@ mod avx2 {
     use super::{LANES, Lanes, bf16, f16};
 
     /// One AVX2 register. Its methods are sound only where AVX2, FMA and F16C are: inside
-    /// [`super::InstructionSet::dispatch`], which alone names this type.
+    /// [`super::Instructions::run`], which alone names this type.
     #[derive(Clone, Copy)]
     pub(in super::super) struct Avx2(__m256);
 
