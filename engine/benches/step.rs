@@ -4,17 +4,20 @@
 //! `cargo bench -p tenora-engine --bench step -- FILTER`; a shape's files are made once, in the target folder.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot make its files has nothing to measure")]
 
+#[path = "../tests/support/files.rs"]
+mod files;
+
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use self::files::adapter_files;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, serialize_to_file, tensor::TensorView};
-use sha2::{Digest, Sha256};
 use tenora_engine::{
     batch::{Batch, BatchSequence, Segment},
     config::EngineConfig,
@@ -84,13 +87,7 @@ fn adapter(model: &ModelConfig, base: &Path, number: usize) -> AdapterFiles {
         }
         write(&weights, &tensors, 1 + number as u64);
     }
-    let bytes = fs::read(&config).unwrap();
-    let digest = Sha256::new()
-        .chain_update((bytes.len() as u64).to_le_bytes())
-        .chain_update(&bytes)
-        .chain_update(fs::read(&weights).unwrap())
-        .finalize();
-    AdapterFiles { digest: digest.into(), config, weights, pin: Arc::new(()) }
+    adapter_files(&folder)
 }
 
 /// Sequences of a batch: how many, rows of each, and whose adapter each has.

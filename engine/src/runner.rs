@@ -27,8 +27,12 @@ pub(crate) fn choose(config: &EngineConfig) -> Result<RunnerChoice, EngineError>
     };
     match (config.runner, reference::is_cpu(config.device)) {
         (RunnerChoice::Auto, true) | (RunnerChoice::Cpu, true) => Ok(RunnerChoice::Cpu),
-        (RunnerChoice::Cpu, false) => refuse("the cpu runner is asked for on another device"),
-        (_, _) if config.quantization.is_some() => refuse("only the cpu runner quantises"),
+        (RunnerChoice::Cpu, false) => {
+            refuse("the cpu runner is asked for on another device; choose the CPU, or the runner `auto`")
+        }
+        (_, _) if config.quantization.is_some() => {
+            refuse("only the cpu runner quantises; choose it, or no quantisation")
+        }
         (_, _) => Ok(RunnerChoice::Reference),
     }
 }

@@ -2,16 +2,17 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use sha2::{Digest, Sha256};
 use tenora_engine::{
     batch::{Batch, BatchSequence, Segment},
     config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
-    request::AdapterFiles,
     runner::{Runner, cpu::CpuRunner, reference::ReferenceRunner},
 };
 
-use crate::fixture::{Case, Fixture, folder};
+use crate::{
+    files::adapter_files,
+    fixture::{Case, Fixture, folder},
+};
 
 /// What computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,8 @@ impl<R: Runner> AnyRunner for Loaded<R> {
     }
 
     fn load(&mut self, model: &str, adapter: &str) {
-        let load = || Arc::new(self.runner.loader().load(&files(model, adapter)).unwrap());
+        let load =
+            || Arc::new(self.runner.loader().load(&adapter_files(&folder(model).join(adapter))).unwrap());
         self.adapters.entry(adapter.to_owned()).or_insert_with(load);
     }
 
@@ -157,17 +159,4 @@ impl<R: Runner> AnyRunner for Loaded<R> {
         assert_eq!(logits.len(), wanted);
         logits
     }
-}
-
-/// A fixture adapter's files, with their true digest.
-fn files(model: &str, adapter: &str) -> AdapterFiles {
-    let folder = folder(model).join(adapter);
-    let (config, weights) = (folder.join("adapter_config.json"), folder.join("adapter_model.safetensors"));
-    let bytes = std::fs::read(&config).unwrap();
-    let digest = Sha256::new()
-        .chain_update((bytes.len() as u64).to_le_bytes())
-        .chain_update(&bytes)
-        .chain_update(std::fs::read(&weights).unwrap())
-        .finalize();
-    AdapterFiles { digest: digest.into(), config, weights, pin: Arc::new(()) }
 }

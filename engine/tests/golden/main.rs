@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a fixture that cannot be read is a failed test")]
 
 mod driver;
+#[path = "../support/files.rs"]
+mod files;
 mod fixture;
 
 use driver::{Driver, Kind, Row};

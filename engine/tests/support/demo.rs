@@ -1,12 +1,14 @@
 //! An engine on the demo's base model and adapters, and short words for asking it.
 
-use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
+#[path = "files.rs"]
+mod files;
+
+use std::{num::NonZeroU32, path::PathBuf};
 
 use futures_util::StreamExt;
-use sha2::{Digest, Sha256};
 use tenora_engine::{
-    AdapterFiles, CacheDomain, ChatMessage, DeviceChoice, Engine, EngineConfig, EngineError, Event,
-    FinishReason, GenerateRequest, Prompt, Sampling, Usage,
+    CacheDomain, ChatMessage, DeviceChoice, Engine, EngineConfig, EngineError, Event, FinishReason,
+    GenerateRequest, Prompt, Sampling, Usage,
 };
 
 pub(crate) const ADAPTERS: [&str; 3] = ["ticket-triage", "text-to-sql", "brand-voice"];
@@ -26,24 +28,12 @@ pub(crate) fn engine(change: impl FnOnce(&mut EngineConfig)) -> Engine {
     Engine::start(config, &|_| ()).unwrap()
 }
 
-fn files(adapter: &str) -> AdapterFiles {
-    let folder = demo().join("adapters").join(adapter);
-    let (config, weights) = (folder.join("adapter_config.json"), folder.join("adapter_model.safetensors"));
-    let bytes = std::fs::read(&config).unwrap();
-    let digest = Sha256::new()
-        .chain_update((bytes.len() as u64).to_le_bytes())
-        .chain_update(&bytes)
-        .chain_update(std::fs::read(&weights).unwrap())
-        .finalize();
-    AdapterFiles { digest: digest.into(), config, weights, pin: Arc::new(()) }
-}
-
 /// A greedy chat of at most 40 tokens.
 pub(crate) fn ask(adapter: Option<&str>, question: &str, tenant: u128) -> GenerateRequest {
     let message = ChatMessage { role: "user".to_owned(), content: question.to_owned(), name: None };
     GenerateRequest {
         prompt: Prompt::Chat(vec![message]),
-        adapter: adapter.map(files),
+        adapter: adapter.map(|adapter| files::adapter_files(&demo().join("adapters").join(adapter))),
         domain: CacheDomain(tenant),
         sampling: Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() },
         weight: NonZeroU32::MIN,

@@ -11,7 +11,7 @@
 use super::lanes::{Element, LANES, Lanes, ROUNDER};
 
 /// Most rows of one chain tile: 6 rows × 2 registers, two for weights and one for the input fill the 16 of AVX2.
-pub(super) const TILE_ROWS: usize = 6;
+const TILE_ROWS: usize = 6;
 
 /// A block of rows to read: row `i` begins `i · stride` numbers after `start`.
 #[derive(Clone, Copy)]
