@@ -6,7 +6,11 @@ use serde::Serialize;
 
 /// Larger than any cache, in bytes.
 const READ_BYTES: usize = 512 << 20;
-const READ_PASSES: usize = 5;
+const READ_PASSES: usize = 3;
+/// Places at which a core reads by turns.
+const STREAMS: [usize; 4] = [1, 2, 4, 8];
+/// Numbers that are read at a place before the next one's turn: two cache lines.
+const LANES: usize = 16;
 /// Instruction sets that matter to the kernels, as Linux writes them.
 const FLAGS: [&str; 6] = ["avx2", "fma", "f16c", "avx512f", "avx512_bf16", "asimd"];
 
@@ -21,7 +25,7 @@ pub(crate) struct Machine {
     pub(crate) load_average: f64,
     pub(crate) os: &'static str,
     pub(crate) git_revision: Option<String>,
-    /// Bytes a second that all cores together read from memory, the best of five passes.
+    /// Bytes a second that all cores together read from memory, the best of several passes and ways to read.
     pub(crate) read_bytes_per_s: f64,
 }
 
@@ -85,29 +89,34 @@ fn git_revision() -> Option<String> {
 fn read_bytes_per_s(cores: usize) -> f64 {
     let part = READ_BYTES / 8 / cores;
     let parts: Vec<Vec<u64>> = (0..cores).map(|core| vec![core as u64 + 1; part]).collect();
-    let pass = || {
+    let pass = |streams: usize| {
         let started = Instant::now();
         thread::scope(|scope| {
             for numbers in &parts {
-                scope.spawn(move || black_box(fold(numbers)));
+                scope.spawn(move || black_box(fold(numbers, streams)));
             }
         });
         (cores * part * 8) as f64 / started.elapsed().as_secs_f64()
     };
-    (0..READ_PASSES).map(|_| pass()).fold(0.0, f64::max)
+    STREAMS.into_iter().flat_map(|streams| [streams; READ_PASSES]).map(pass).fold(0.0, f64::max)
 }
 
-/// Exclusive or of all numbers: one load and one cheap operation each, in independent lanes.
-fn fold(numbers: &[u64]) -> u64 {
-    const LANES: usize = 16;
-    let (rows, rest) = numbers.as_chunks::<LANES>();
+/// Exclusive or of all numbers, read at several places by turns: how many keep the memory busiest differs
+/// between machines.
+fn fold(numbers: &[u64], streams: usize) -> u64 {
+    let stretches: Vec<&[u64]> = numbers.chunks(numbers.len().div_ceil(streams).max(1)).collect();
     let mut lanes = [0u64; LANES];
-    for row in rows {
-        for (lane, number) in lanes.iter_mut().zip(row) {
-            *lane ^= number;
+    let longest = stretches.first().map_or(0, |stretch| stretch.len());
+    for start in (0..longest).step_by(LANES) {
+        for stretch in &stretches {
+            let row = &stretch[start.min(stretch.len())..(start + LANES).min(stretch.len())];
+            match row.as_array::<LANES>() {
+                Some(row) => lanes.iter_mut().zip(row).for_each(|(lane, number)| *lane ^= number),
+                None => lanes.iter_mut().zip(row).for_each(|(lane, number)| *lane ^= number),
+            }
         }
     }
-    lanes.iter().chain(rest).fold(0, |all, number| all ^ number)
+    lanes.iter().fold(0, |all, number| all ^ number)
 }
 
 #[cfg(test)]
@@ -124,7 +133,9 @@ mod tests {
     #[test]
     fn no_number_is_left_out_of_a_fold() {
         let numbers: Vec<u64> = (0..1003).map(|n| 1 << (n % 64)).collect();
-        assert_eq!(fold(&numbers), numbers.iter().fold(0, |all, n| all ^ n));
+        for streams in [1, 2, 8] {
+            assert_eq!(fold(&numbers, streams), numbers.iter().fold(0, |all, n| all ^ n));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod decoder;
 mod workspace;
 
 mod attention;
+pub mod probe;
 mod project;
 
 mod linear;
@@ -19,6 +20,7 @@ mod pool;
 
 mod kernels;
 
+mod feed;
 mod floats;
 mod lanes;
 
@@ -29,6 +31,7 @@ use self::{
     adapter::CpuLoader,
     attention::{BLOCK_TOKENS, Heads, KvMemory, MAX_VECTORS},
     decoder::{Decoder, Step},
+    feed::Piece,
     lanes::Instructions,
     pool::Pool,
     workspace::{Sizes, Workspace},
@@ -47,6 +50,8 @@ pub struct CpuRunner {
     decoder: Decoder,
     kv: KvMemory,
     workspace: Workspace,
+    /// Kept between steps, so that they allocate nothing.
+    coming: Vec<Piece>,
     pool: Pool,
     instructions: Instructions,
     most: (usize, usize),
@@ -93,6 +98,7 @@ impl CpuRunner {
             loader: Arc::new(CpuLoader { model: Arc::clone(model), max_rank: config.max_rank }),
             kv: KvMemory::new(heads, model.layers, blocks),
             workspace: Workspace::new(model, sizes),
+            coming: Vec::new(),
             decoder,
             pool,
             instructions,
@@ -118,6 +124,7 @@ impl Runner for CpuRunner {
             batch,
             views: self.workspace.views(),
             kv: &mut self.kv,
+            coming: &mut self.coming,
             pool: &mut self.pool,
             instructions: self.instructions,
         });

@@ -42,10 +42,10 @@ impl CpuAdapter {
         self.max_rank
     }
 
-    /// What the adapter adds to one projection of one layer.
+    /// What the adapter adds to one projection of one layer; nothing behind the last.
     #[inline]
     pub(super) fn delta(&self, layer: usize, projection: Projection) -> Option<&Delta> {
-        self.layers[layer][projection.index()].as_ref()
+        self.layers.get(layer)?[projection.index()].as_ref()
     }
 }
 

@@ -4,6 +4,7 @@
 use super::{
     CpuAdapter,
     attention::{Attend, Heads, KvMemory, Turn},
+    feed::Piece,
     kernels::rms_norm,
     lanes::{Instructions, Kernel, Lanes},
     linear::{Linear, SCRATCH, widened},
@@ -13,7 +14,7 @@ use super::{
     workspace::Views,
 };
 use crate::{
-    batch::Batch,
+    batch::{Batch, Segment},
     config::Quantization,
     error::EngineError,
     model::{Checkpoint, ModelConfig, Projection},
@@ -111,6 +112,8 @@ pub(super) struct Step<'a> {
     pub(super) batch: &'a Batch<CpuAdapter>,
     pub(super) views: Views<'a>,
     pub(super) kv: &'a mut KvMemory,
+    /// What later regions of the step will read of the adapters, asked for by the region that runs now.
+    pub(super) coming: &'a mut Vec<Piece>,
     pub(super) pool: &'a mut Pool,
     pub(super) instructions: Instructions,
 }
@@ -146,6 +149,7 @@ impl Decoder {
     }
 
     fn layer(&self, index: usize, layer: &Layer, step: &mut Step<'_>) {
+        use Projection::{DownProj, GateProj, KProj, OProj, QProj, UpProj, VProj};
         let views = step.views;
         let member = |projection: Projection, shrunk: usize, y, accumulate| Member {
             linear: &layer.projections[projection.index()],
@@ -155,22 +159,30 @@ impl Decoder {
             accumulate,
         };
         let qkv = [
-            member(Projection::QProj, 0, views.queries, false),
-            member(Projection::KProj, 1, views.keys, false),
-            member(Projection::VProj, 2, views.values, false),
+            member(QProj, 0, views.queries, false),
+            member(KProj, 1, views.keys, false),
+            member(VProj, 2, views.values, false),
         ];
-        let output = member(Projection::OProj, 0, views.hidden, true);
-        let gate = member(Projection::GateProj, 0, views.gate, false);
-        let up = member(Projection::UpProj, 1, views.up, false);
-        let down = member(Projection::DownProj, 0, views.hidden, true);
+        let output = member(OProj, 0, views.hidden, true);
+        let gate = member(GateProj, 0, views.gate, false);
+        let up = member(UpProj, 1, views.up, false);
+        let down = member(DownProj, 0, views.hidden, true);
 
         self.norm(&layer.attention_norm, step);
+        step.shrink(&qkv, views.normed);
+        step.expect(index, &[OProj]);
         step.project(&qkv, views.normed);
         self.attend(index, layer, step);
+        step.shrink(&[output], views.attended);
+        step.expect(index, &[GateProj, UpProj]);
         step.project(&[output], views.attended);
 
         self.norm(&layer.mlp_norm, step);
+        step.shrink(&[gate, up], views.normed);
+        step.expect(index, &[DownProj]);
         step.gate([gate, up], views.normed);
+        step.shrink(&[down], views.gate);
+        step.expect(index + 1, &[QProj, KProj, VProj]);
         step.project(&[down], views.gate);
     }
 
@@ -187,7 +199,7 @@ impl Decoder {
     }
 
     fn attend(&self, index: usize, layer: &Layer, step: &mut Step<'_>) {
-        let Step { batch, views, kv, pool, instructions } = step;
+        let Step { batch, views, kv, pool, instructions, .. } = step;
         let (kv, kv_heads) = (kv.layer(index), self.heads.kv_heads);
         let turn = Turn {
             query_norm: layer.query_norm.as_deref(),
@@ -242,6 +254,7 @@ impl Decoder {
                 x: views.last,
                 rows: wanted,
                 segments: &[],
+                coming: &[],
                 scratch,
             });
         });
@@ -249,44 +262,42 @@ impl Decoder {
 }
 
 impl Step<'_> {
-    /// Projections that share their input, adapters included.
+    /// Projections that share their input, adapters included, after their rows were shrunk.
     fn project(&mut self, members: &[Member<'_>], x: View<'_>) {
-        self.shrink(members, x);
-        let Self { batch, views, pool, instructions, .. } = self;
+        let Self { batch, views, coming, pool, instructions, .. } = self;
         let (rows, segments) = (batch.rows(), batch.segments.as_slice());
-        pool.run(members.iter().map(Member::units).sum(), &|task, thread| {
+        let tasks = members.iter().map(Member::units).sum();
+        pool.run(tasks, &|task, thread| {
+            let coming = part(coming, (task, tasks));
             let mut unit = task;
             for &member in members {
                 if unit < member.units() {
                     // SAFETY: a thread runs one task at a time.
                     let scratch = unsafe { views.scratch.whole_row_mut(thread) };
-                    return instructions.run(Project { member, unit, x, rows, segments, scratch });
+                    return instructions.run(Project { member, unit, x, rows, segments, coming, scratch });
                 }
                 unit -= member.units();
             }
         });
     }
 
-    /// The gate and the way up, and their product.
+    /// The gate and the way up, and their product, after their rows were shrunk.
     fn gate(&mut self, [gate, up]: [Member<'_>; 2], x: View<'_>) {
-        self.shrink(&[gate, up], x);
-        let Self { batch, views, pool, instructions, .. } = self;
+        let Self { batch, views, coming, pool, instructions, .. } = self;
         let (rows, segments) = (batch.rows(), batch.segments.as_slice());
-        pool.run(gate.units(), &|unit, thread| {
+        let tasks = gate.units();
+        pool.run(tasks, &|unit, thread| {
+            let coming = part(coming, (unit, tasks));
             // SAFETY: a thread runs one task at a time.
             let scratch = unsafe { views.scratch.whole_row_mut(thread) };
-            instructions.run(Gate { gate, up, unit, x, rows, segments, scratch });
+            instructions.run(Gate { gate, up, unit, x, rows, segments, coming, scratch });
         });
     }
 
     /// `s · A x` for every segment that has an adapter; nothing at all when none has.
     fn shrink(&mut self, members: &[Member<'_>], x: View<'_>) {
         let Self { batch, pool, instructions, .. } = self;
-        // Rows without an adapter are the first segment, if there are any.
-        let segments = match batch.segments.split_first() {
-            Some((first, rest)) if first.adapter.is_none() => rest,
-            _ => &batch.segments,
-        };
+        let segments = with_adapters(batch);
         let ranks = segments.iter().flat_map(|segment| &segment.adapter).map(|adapter| adapter.max_rank());
         let units = ranks.max().unwrap_or(0).div_ceil(UNIT_RANKS);
         pool.run(segments.len() * members.len() * units, &|task, _| {
@@ -295,6 +306,29 @@ impl Step<'_> {
             instructions.run(Shrink { segment, member, unit, x });
         });
     }
+
+    /// Says what the next shrink will read, so that the region before it asks for that.
+    fn expect(&mut self, layer: usize, projections: &[Projection]) {
+        self.coming.clear();
+        for adapter in with_adapters(self.batch).iter().filter_map(|segment| segment.adapter.as_ref()) {
+            for delta in projections.iter().filter_map(|projection| adapter.delta(layer, *projection)) {
+                self.coming.extend(Piece::of(delta.a.addresses(0..delta.a.len())));
+            }
+        }
+    }
+}
+
+/// The segments that have an adapter: rows without one are the first, if there are any.
+fn with_adapters(batch: &Batch<CpuAdapter>) -> &[Segment<CpuAdapter>] {
+    match batch.segments.split_first() {
+        Some((first, rest)) if first.adapter.is_none() => rest,
+        _ => &batch.segments,
+    }
+}
+
+/// One task's share of the pieces.
+fn part(pieces: &[Piece], (task, tasks): (usize, usize)) -> &[Piece] {
+    &pieces[pieces.len() * task / tasks..pieces.len() * (task + 1) / tasks]
 }
 
 /// One row's norm.

@@ -1,6 +1,6 @@
 //! Numbers on cache lines, in the type that they are stored in.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use half::{bf16, f16};
 use safetensors::Dtype;
@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use super::lanes::Element;
 
 /// Bytes of a cache line.
-const LINE_BYTES: usize = 64;
+pub(super) const LINE_BYTES: usize = 64;
 
 /// A slice that begins on a cache line.
 pub(super) struct Aligned<T> {
@@ -68,6 +68,19 @@ impl Floats {
     /// Bytes it takes.
     pub(super) fn bytes(&self) -> usize {
         with_floats!(self, numbers => numbers.bytes())
+    }
+
+    /// Where some of the numbers lie in memory, to be asked for ahead.
+    pub(super) fn addresses(&self, numbers: Range<usize>) -> Range<usize> {
+        with_floats!(self, all => {
+            let bytes = all[numbers].as_ptr_range();
+            bytes.start.addr()..bytes.end.addr()
+        })
+    }
+
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        with_floats!(self, numbers => numbers.len())
     }
 
     /// Numbers of little-endian bytes, in their order.

@@ -8,7 +8,10 @@
 //! So a row's results are the same bits alone, in any batch, in any chunk, on any number of threads, and with any
 //! instruction set.
 
-use super::lanes::{Element, LANES, Lanes, ROUNDER};
+use super::{
+    feed::{Feed, STEPS},
+    lanes::{Element, LANES, Lanes, ROUNDER},
+};
 
 /// Most rows of one chain tile: 6 rows × 2 registers, two for weights and one for the input fill the 16 of AVX2.
 const TILE_ROWS: usize = 6;
@@ -63,7 +66,8 @@ pub(super) struct PanelRef<E> {
 /// first tile of rows to the last.
 const STRIP: usize = 192;
 
-/// `y[r][o] = start + Σ_k x[r][k] · w[o][k]`, ascending `k`, for `rows` rows and `panels` panels.
+/// `y[r][o] = start + Σ_k x[r][k] · w[o][k]`, ascending `k`, for `rows` rows and `panels` panels. Asks for the feed's pieces
+/// on the way.
 ///
 /// # Safety
 /// `x` has `rows` rows of `depth` numbers, `y` as many of `16 · panels`, weights and bias are as said, and nobody
@@ -75,6 +79,7 @@ pub(super) unsafe fn chain<L: Lanes, E: Element>(
     panels: usize,
     y: RowsMut,
     start: Start,
+    feed: &mut Feed<'_>,
 ) {
     // SAFETY of every call: a part of what the caller promises.
     unsafe {
@@ -85,11 +90,11 @@ pub(super) unsafe fn chain<L: Lanes, E: Element>(
                 let (w, y) = (weights.right(panel), y.right(panel * 16));
                 let (start, ahead) = (start.right(panel * 16), Ahead::stream(w));
                 panel += match (rows, panels - panel) {
-                    (1, 4..) => tile::<L, E, 1, 4>(x, w, y, start, ahead),
-                    (1, 2..) => tile::<L, E, 1, 2>(x, w, y, start, ahead),
-                    (1, _) => tile::<L, E, 1, 1>(x, w, y, start, ahead),
-                    (_, 2..) => tile::<L, E, 2, 2>(x, w, y, start, ahead),
-                    (_, _) => tile::<L, E, 2, 1>(x, w, y, start, ahead),
+                    (1, 4..) => tile::<L, E, 1, 4>(x, w, y, start, ahead, feed),
+                    (1, 2..) => tile::<L, E, 1, 2>(x, w, y, start, ahead, feed),
+                    (1, _) => tile::<L, E, 1, 1>(x, w, y, start, ahead, feed),
+                    (_, 2..) => tile::<L, E, 2, 2>(x, w, y, start, ahead, feed),
+                    (_, _) => tile::<L, E, 2, 1>(x, w, y, start, ahead, feed),
                 };
             }
             return;
@@ -108,12 +113,12 @@ pub(super) unsafe fn chain<L: Lanes, E: Element>(
                     let (x, y) = (x.down(row).right(first), y.down(row));
                     let ahead = Ahead::strip(strip, (index, tiles));
                     match height {
-                        6 => tile::<L, E, 6, 1>(x, strip, y, start, ahead),
-                        5 => tile::<L, E, 5, 1>(x, strip, y, start, ahead),
-                        4 => tile::<L, E, 4, 1>(x, strip, y, start, ahead),
-                        3 => tile::<L, E, 3, 1>(x, strip, y, start, ahead),
-                        2 => tile::<L, E, 2, 1>(x, strip, y, start, ahead),
-                        _ => tile::<L, E, 1, 1>(x, strip, y, start, ahead),
+                        6 => tile::<L, E, 6, 1>(x, strip, y, start, ahead, feed),
+                        5 => tile::<L, E, 5, 1>(x, strip, y, start, ahead, feed),
+                        4 => tile::<L, E, 4, 1>(x, strip, y, start, ahead, feed),
+                        3 => tile::<L, E, 3, 1>(x, strip, y, start, ahead, feed),
+                        2 => tile::<L, E, 2, 1>(x, strip, y, start, ahead, feed),
+                        _ => tile::<L, E, 1, 1>(x, strip, y, start, ahead, feed),
                     };
                     row += height;
                 }
@@ -197,6 +202,7 @@ unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
     y: RowsMut,
     start: Start,
     ahead: Ahead,
+    feed: &mut Feed<'_>,
 ) -> usize {
     let inputs: [*const f32; ROWS] = std::array::from_fn(|r| x.start.wrapping_add(r * x.stride));
     let outputs: [*mut f32; ROWS] = std::array::from_fn(|r| y.start.wrapping_add(r * y.stride));
@@ -221,22 +227,30 @@ unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
                 }
             }
         }
-        for k in 0..weights.depth {
-            prefetch(next);
-            next = next.wrapping_add(stride);
-            let mut w = [[L::splat(0.0); 2]; PANELS];
-            for p in 0..PANELS {
-                w[p] = [E::load(panels[p]), E::load(panels[p].add(LANES))];
-                panels[p] = panels[p].add(16);
-            }
-            for r in 0..ROWS {
-                let input = L::splat(*inputs[r].add(k));
+        let mut first = 0;
+        while first < weights.depth {
+            let steps = STEPS.min(weights.depth - first);
+            let (mut also, also_stride) = feed.next(steps, next);
+            for k in first..first + steps {
+                prefetch(next);
+                prefetch_later(also);
+                next = next.wrapping_add(stride);
+                also = also.wrapping_add(also_stride);
+                let mut w = [[L::splat(0.0); 2]; PANELS];
                 for p in 0..PANELS {
-                    for half in 0..2 {
-                        sums[r][p][half] = input.mul_add(w[p][half], sums[r][p][half]);
+                    w[p] = [E::load(panels[p]), E::load(panels[p].add(LANES))];
+                    panels[p] = panels[p].add(16);
+                }
+                for r in 0..ROWS {
+                    let input = L::splat(*inputs[r].add(k));
+                    for p in 0..PANELS {
+                        for half in 0..2 {
+                            sums[r][p][half] = input.mul_add(w[p][half], sums[r][p][half]);
+                        }
                     }
                 }
             }
+            first += steps;
         }
         for r in 0..ROWS {
             for p in 0..PANELS {
@@ -262,19 +276,17 @@ fn prefetch<T>(from: *const T) {
     let _ = from;
 }
 
-/// Asks for all lines of a slice that will be read later, into the second cache.
+/// The same for a line that will be read later, into the second cache.
 #[inline(always)]
-pub(super) fn prefetch_all<T>(numbers: &[T]) {
+fn prefetch_later<T>(from: *const T) {
     #[cfg(target_arch = "x86_64")]
-    for line in (0..size_of_val(numbers)).step_by(64) {
-        // SAFETY: a prefetch accesses nothing.
-        unsafe {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            _mm_prefetch::<_MM_HINT_T1>(numbers.as_ptr().cast::<i8>().wrapping_add(line));
-        }
+    // SAFETY: a prefetch accesses nothing.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(from.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = numbers;
+    let _ = from;
 }
 
 /// `y[r][j] = scale · a[j] · x[r]` for every row `r` and every vector `j` of `a`, each a dot of `depth` numbers.

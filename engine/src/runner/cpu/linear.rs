@@ -10,6 +10,7 @@ use half::f16;
 use safetensors::tensor::TensorView;
 
 use super::{
+    feed::Feed,
     floats::{Aligned, Floats, PANEL, whole_panels, with_floats},
     kernels::{PanelRef, Rows, RowsMut, Start, chain},
     lanes::{Element, LANES, Lanes},
@@ -78,6 +79,7 @@ impl Linear {
         panels: Range<usize>,
         (x, rows): (Rows, usize),
         (y, accumulate): (RowsMut, bool),
+        feed: &mut Feed<'_>,
         scratch: &mut [f32],
     ) {
         let bias = self.bias.as_ref().map(|bias| bias[panels.start * PANEL..].as_ptr());
@@ -92,9 +94,9 @@ impl Linear {
             match &self.weights {
                 Weights::Floats(floats) => with_floats!(floats, numbers => {
                     let (w, count) = panel_ref(numbers, self.inputs, panels);
-                    chain::<L, _>((x, rows), w, count, y, start);
+                    chain::<L, _>((x, rows), w, count, y, start, feed);
                 }),
-                Weights::Q8(q8) => q8.apply::<L>(panels, (x, rows), (y, start), scratch),
+                Weights::Q8(q8) => q8.apply::<L>(panels, (x, rows), (y, start), feed, scratch),
             }
         }
     }
@@ -190,6 +192,7 @@ impl Q8Panels {
         panels: Range<usize>,
         (x, rows): (Rows, usize),
         (y, start): (RowsMut, Start),
+        feed: &mut Feed<'_>,
         scratch: &mut [f32],
     ) {
         let scratch = &mut scratch[..SCRATCH];
@@ -201,7 +204,7 @@ impl Q8Panels {
                 let start = if first == 0 { start.right(index * PANEL) } else { Start::Output };
                 let x = Rows { start: x.start.wrapping_add(first), ..x };
                 // SAFETY: the caller's promise, for a part of the inputs and one panel.
-                unsafe { chain::<L, _>((x, rows), w, 1, y.right(index * PANEL), start) };
+                unsafe { chain::<L, _>((x, rows), w, 1, y.right(index * PANEL), start, feed) };
             }
         }
     }

@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use super::{
     CpuAdapter,
+    adapter::Delta,
+    feed::{Feed, Piece},
     floats::{PANEL, with_floats},
-    kernels::{Rows, RowsMut, Start, chain, dots, gated, prefetch_all},
+    kernels::{Rows, RowsMut, Start, chain, dots, gated},
     lanes::{Kernel, Lanes},
     linear::{Linear, panel_ref},
     matrix::View,
@@ -18,6 +20,9 @@ use crate::{batch::Segment, model::Projection};
 pub(super) const UNIT_PANELS: usize = 2;
 /// Ranks of one shrink task.
 pub(super) const UNIT_RANKS: usize = 8;
+
+/// Most pieces of memory that one task asks for while it computes; what is left is waited for when it is read.
+const MOST_PIECES: usize = 128;
 
 /// A projection of the group that shares its input.
 #[derive(Clone, Copy)]
@@ -38,12 +43,19 @@ impl Member<'_> {
         self.linear.panels().div_ceil(UNIT_PANELS)
     }
 
+    /// What a segment's adapter adds to it.
+    pub(super) fn delta<'s>(&self, segment: &'s Segment<CpuAdapter>) -> Option<&'s Delta> {
+        let (layer, projection) = self.place?;
+        segment.adapter.as_ref()?.delta(layer, projection)
+    }
+
     /// The panels of one task.
     pub(super) fn unit(&self, unit: usize) -> Range<usize> {
         unit * UNIT_PANELS..((unit + 1) * UNIT_PANELS).min(self.linear.panels())
     }
 
-    /// Some panels, for all rows: base, then adapters.
+    /// Some panels, for all rows: base, then adapters. While the base is computed, `B` of the adapters is asked for, and
+    /// what `coming` names.
     ///
     /// # Safety
     /// Nobody writes to `x` or to the shrunk rows meanwhile, and nobody else touches these columns of `y`.
@@ -53,34 +65,34 @@ impl Member<'_> {
         panels: Range<usize>,
         (x, rows): (View<'_>, usize),
         segments: &[Segment<CpuAdapter>],
+        coming: &[Piece],
         scratch: &mut [f32],
     ) {
         let width = panels.len() * PANEL;
         let input = Rows { start: x.place(0..rows, self.linear.inputs), stride: x.stride() };
         let start = self.y.columns(panels.start * PANEL).place(0..rows, width);
         let y = RowsMut { start, stride: self.y.stride() };
-        if let Some((layer, projection)) = self.place {
-            // Asked for now, these arrive while the base is computed.
-            for delta in segments.iter().filter_map(|s| s.adapter.as_ref()?.delta(layer, projection)) {
-                with_floats!(&delta.b, numbers => {
-                    let stride = delta.rank * PANEL;
-                    prefetch_all(&numbers[panels.start * stride..panels.end * stride]);
-                });
-            }
-        }
+        let mut pieces = [Piece::default(); MOST_PIECES];
+        let own = segments.iter().filter_map(|segment| self.delta(segment)).flat_map(|delta| {
+            let stride = delta.rank * PANEL;
+            Piece::of(delta.b.addresses(panels.start * stride..panels.end * stride))
+        });
+        let wanted = pieces.iter_mut().zip(own.chain(coming.iter().copied()));
+        let count = wanted.map(|(place, piece)| *place = piece).count();
+        let mut feed = Feed::new(&pieces[..count]);
         // SAFETY: `place` has seen that the rows are there, and the caller promises the rest.
-        unsafe { self.linear.apply::<L>(panels.clone(), (input, rows), (y, self.accumulate), scratch) };
-        let Some((layer, projection)) = self.place else { return };
+        unsafe {
+            self.linear.apply::<L>(panels.clone(), (input, rows), (y, self.accumulate), &mut feed, scratch)
+        };
         for segment in segments {
-            let delta = segment.adapter.as_ref().and_then(|adapter| adapter.delta(layer, projection));
-            let Some(delta) = delta else { continue };
+            let Some(delta) = self.delta(segment) else { continue };
             let start = self.shrunk.place(segment.rows.clone(), delta.rank);
             let shrunk = (Rows { start, stride: self.shrunk.stride() }, segment.rows.len());
             let y = y.down(segment.rows.start);
             with_floats!(&delta.b, numbers => {
                 let (w, count) = panel_ref(numbers, delta.rank, panels.clone());
                 // SAFETY: as above, for the segment's rows.
-                unsafe { chain::<L, _>(shrunk, w, count, y, Start::Output) };
+                unsafe { chain::<L, _>(shrunk, w, count, y, Start::Output, &mut Feed::none()) };
             });
         }
     }
@@ -93,6 +105,8 @@ pub(super) struct Project<'a> {
     pub(super) x: View<'a>,
     pub(super) rows: usize,
     pub(super) segments: &'a [Segment<CpuAdapter>],
+    /// What is asked for meanwhile, because a later region reads it.
+    pub(super) coming: &'a [Piece],
     pub(super) scratch: &'a mut [f32],
 }
 
@@ -101,7 +115,9 @@ impl Kernel for Project<'_> {
     fn run<L: Lanes>(self) {
         let panels = self.member.unit(self.unit);
         // SAFETY: inputs were written in regions before, and these columns are this task's.
-        unsafe { self.member.project::<L>(panels, (self.x, self.rows), self.segments, self.scratch) };
+        unsafe {
+            self.member.project::<L>(panels, (self.x, self.rows), self.segments, self.coming, self.scratch)
+        };
     }
 }
 
@@ -113,6 +129,8 @@ pub(super) struct Gate<'a> {
     pub(super) x: View<'a>,
     pub(super) rows: usize,
     pub(super) segments: &'a [Segment<CpuAdapter>],
+    /// What is asked for meanwhile, because a later region reads it.
+    pub(super) coming: &'a [Piece],
     pub(super) scratch: &'a mut [f32],
 }
 
@@ -120,9 +138,11 @@ impl Kernel for Gate<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let panels = self.gate.unit(self.unit);
-        for member in [self.gate, self.up] {
+        let (first, second) = self.coming.split_at(self.coming.len() / 2);
+        for (member, coming) in [(self.gate, first), (self.up, second)] {
+            let input = (self.x, self.rows);
             // SAFETY: inputs were written in regions before, and these columns are this task's.
-            unsafe { member.project::<L>(panels.clone(), (self.x, self.rows), self.segments, self.scratch) };
+            unsafe { member.project::<L>(panels.clone(), input, self.segments, coming, self.scratch) };
         }
         let (column, width) = (panels.start * PANEL, panels.len() * PANEL);
         for row in 0..self.rows {
@@ -146,10 +166,7 @@ pub(super) struct Shrink<'a> {
 impl Kernel for Shrink<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let (Some(adapter), Some((layer, projection))) = (&self.segment.adapter, self.member.place) else {
-            return;
-        };
-        let Some(delta) = adapter.delta(layer, projection) else { return };
+        let Some(delta) = self.member.delta(self.segment) else { return };
         let ranks = self.unit * UNIT_RANKS..((self.unit + 1) * UNIT_RANKS).min(delta.rank);
         if ranks.is_empty() {
             return;

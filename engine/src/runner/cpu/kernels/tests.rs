@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     config::InstructionSet::{Avx2, Portable},
     runner::cpu::{
+        feed::{Feed, Piece},
         floats::{Floats, whole_panels, with_floats},
         lanes::{Instructions, Kernel},
         linear::panel_ref,
@@ -49,6 +50,9 @@ impl Kernel for Chains<'_> {
     fn run<L: Lanes>(self) {
         let Self { x: (x, rows), weights, depth, panels, y, start } = self;
         assert!(x.len() == rows * depth && y.len() == rows * panels * 16);
+        // More than the chains have steps for, or fewer: whatever is asked for changes nothing.
+        let bytes = x.as_ptr_range();
+        let pieces: Vec<_> = Piece::of(bytes.start.addr()..bytes.end.addr()).collect();
         let (x, y) = (
             Rows { start: x.as_ptr(), stride: depth },
             RowsMut { start: y.as_mut_ptr(), stride: panels * 16 },
@@ -56,7 +60,7 @@ impl Kernel for Chains<'_> {
         with_floats!(weights, numbers => {
             let (w, count) = panel_ref(numbers, depth, 0..panels);
             // SAFETY: the slices have the sizes asked for.
-            unsafe { chain::<L, _>((x, rows), w, count, y, start) };
+            unsafe { chain::<L, _>((x, rows), w, count, y, start, &mut Feed::new(&pieces)) };
         });
     }
 }
