@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::ids::{AdapterName, Digest, VersionNumber};
+use crate::limits::LimitOverrides;
 
 /// One immutable version of an adapter: the bytes named by its digest, for ever.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,4 +47,6 @@ pub struct Checked {
     pub report: serde_json::Value,
     /// The base model that the adapter was checked against.
     pub base_fingerprint: String,
+    /// What the tenant may have at most; no limits where nothing is said.
+    pub limits: LimitOverrides,
 }

@@ -7,7 +7,8 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 
 use crate::error::StoreError;
-use crate::ids::{DisplayName, KeyId};
+use crate::ids::{AdapterName, DisplayName, KeyId};
+use crate::limits::LimitOverrides;
 use crate::scope::ScopeSet;
 use crate::tenant::Tenant;
 
@@ -18,25 +19,28 @@ pub struct NewKey {
     pub name: DisplayName,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// What it may use at most, beside its tenant's limits.
+    pub limits: LimitOverrides,
+    /// The adapters that it may use; `None` = all of its tenant's.
+    pub adapters: Option<Vec<AdapterName>>,
     /// When it stops working; `None` = never.
     pub expires_at: Option<OffsetDateTime>,
+}
+
+impl NewKey {
+    /// A key for all adapters, for ever, with its tenant's limits.
+    pub fn new(name: DisplayName, scopes: ScopeSet) -> Self {
+        Self { name, scopes, limits: LimitOverrides::default(), adapters: None, expires_at: None }
+    }
 }
 
 /// A key that was just made: the only time its text is seen.
 #[derive(Debug)]
 pub struct CreatedKey {
-    /// Names the key.
-    pub id: KeyId,
     /// `tk_<id>.<secret>`, to be shown once.
     pub key: SecretString,
-    /// What people call it.
-    pub name: DisplayName,
-    /// What it may do.
-    pub scopes: ScopeSet,
-    /// When it stops working; `None` = never.
-    pub expires_at: Option<OffsetDateTime>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
+    /// What may be told of it later.
+    pub info: KeyInfo,
 }
 
 /// The most keys that a list shows.
@@ -51,12 +55,18 @@ pub struct KeyInfo {
     pub name: DisplayName,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// What it may use at most, beside its tenant's limits.
+    pub limits: LimitOverrides,
+    /// The adapters that it may use; `None` = all of its tenant's.
+    pub adapters: Option<Vec<AdapterName>>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it stops working; `None` = never.
     pub expires_at: Option<OffsetDateTime>,
     /// When it was revoked; `None` = it was not.
     pub revoked_at: Option<OffsetDateTime>,
+    /// When it was last used, up to half a minute late; `None` = never.
+    pub last_used_at: Option<OffsetDateTime>,
 }
 
 /// Whom a presented key speaks for: the start of every tenant's request.
@@ -68,6 +78,12 @@ pub struct AuthenticatedKey {
     pub tenant: Tenant,
     /// What it may do.
     pub scopes: ScopeSet,
+    /// What it may use at most, beside its tenant's limits.
+    pub limits: LimitOverrides,
+    /// The adapters that it may use; `None` = all of its tenant's.
+    pub adapters: Option<Vec<AdapterName>>,
+    /// When it stops working; `None` = never.
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 const SECRET_BYTES: usize = 32;
@@ -164,14 +180,18 @@ mod tests {
     fn a_created_key_does_not_print_its_secret() {
         let key = PlainKey::generate();
         let secret = hex::encode(key.secret.expose_secret());
-        let created = CreatedKey {
+        let info = KeyInfo {
             id: key.id,
-            key: key.to_text(),
             name: DisplayName::parse("ci").unwrap(),
             scopes: ScopeSet::EMPTY,
-            expires_at: None,
+            limits: LimitOverrides::default(),
+            adapters: None,
             created_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
         };
+        let created = CreatedKey { key: key.to_text(), info };
         assert!(!format!("{created:?}").contains(&secret));
     }
 

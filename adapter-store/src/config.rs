@@ -1,6 +1,7 @@
 //! The store's settings, already validated: it reads no environment.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -25,6 +26,8 @@ pub struct StoreConfig {
     pub redis_prefix: String,
     /// The secret behind every stored key's hash; replicas must agree on it.
     pub pepper: SecretString,
+    /// How long known keys and references go on working while the database does not answer.
+    pub grace: Duration,
 }
 
 /// Which database holds the rows.

@@ -13,6 +13,7 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
+use crate::ids::TenantId;
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -35,6 +36,14 @@ pub(crate) type Database = Either<SqlitePool, PgPool>;
 /// An open transaction; dropping it rolls back.
 pub(crate) type Transaction =
     Either<sqlx::Transaction<'static, Sqlite>, sqlx::Transaction<'static, Postgres>>;
+
+/// For whom a transaction works. Postgres shows it no other rows (`migrations/postgres/0002_tenancy.sql`); statements name
+/// their tenant all the same.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    Tenant(TenantId),
+    Operator,
+}
 
 /// Runs one statement, written once, in either form and in bounded time.
 macro_rules! on {
@@ -97,12 +106,21 @@ impl Database {
         }
     }
 
-    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(match self {
+    /// A transaction that changes rows.
+    pub(crate) async fn begin(&self, whose: Whose) -> Result<Transaction, StoreError> {
+        match self {
             // Taking the write lock at the start means never having to give up half-way because another writer was faster.
-            Self::Sqlite(pool) => Either::Sqlite(bounded(pool.begin_with("BEGIN IMMEDIATE")).await?),
-            Self::Postgres(pool) => Either::Postgres(bounded(pool.begin()).await?),
-        })
+            Self::Sqlite(pool) => Ok(Either::Sqlite(bounded(pool.begin_with("BEGIN IMMEDIATE")).await?)),
+            Self::Postgres(pool) => begin_for(pool, whose).await.map(Either::Postgres),
+        }
+    }
+
+    /// A transaction that only reads.
+    pub(crate) async fn read(&self, whose: Whose) -> Result<Transaction, StoreError> {
+        match self {
+            Self::Sqlite(pool) => Ok(Either::Sqlite(bounded(pool.begin()).await?)),
+            Self::Postgres(pool) => begin_for(pool, whose).await.map(Either::Postgres),
+        }
     }
 
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
@@ -114,6 +132,21 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         on!(self, transaction => transaction.commit())
     }
+}
+
+async fn begin_for(pool: &PgPool, whose: Whose) -> Result<sqlx::Transaction<'static, Postgres>, StoreError> {
+    const SCOPE: &str =
+        "SELECT set_config('tenora.tenant', $1, true), set_config('tenora.operator', $2, true)";
+    let (tenant, operator) = match whose {
+        Whose::Tenant(tenant) => (tenant.to_string(), "off"),
+        Whose::Operator => (String::new(), "on"),
+    };
+    bounded(async {
+        let mut transaction = pool.begin().await?;
+        sqlx::query(SCOPE).bind(tenant).bind(operator).execute(&mut *transaction).await?;
+        Ok(transaction)
+    })
+    .await
 }
 
 async fn sqlite_pool(path: &Path) -> Result<SqlitePool, StoreError> {

@@ -37,6 +37,14 @@ pub enum StoreError {
         /// The most bytes it may have.
         limit: u64,
     },
+    /// The tenant would have more than it may. Safe for the client.
+    #[error("the limit of {limit} {what} would be exceeded")]
+    OverQuota {
+        /// More of what.
+        what: &'static str,
+        /// The most that it may have.
+        limit: u64,
+    },
     /// A dependency did not answer in bounded time: come back later. Never means "unknown".
     #[error("{what} is unavailable")]
     Unavailable {

@@ -7,7 +7,11 @@ mod store;
 mod operator;
 mod tenant_store;
 
+mod key_store;
+
 mod parts;
+
+mod credentials;
 
 mod local_cache;
 mod resolve_cache;
@@ -22,9 +26,12 @@ mod scratch;
 
 mod adapter;
 mod api_key;
+mod audit;
 mod config;
 mod scope;
 mod tenant;
+
+mod limits;
 
 mod error;
 
@@ -34,11 +41,14 @@ mod parse_error;
 
 pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
 pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
+pub use audit::{AuditQuery, AuditRecord};
 pub use config::{DatabaseUrl, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
     AdapterName, Digest, DisplayName, KeyId, ModelRef, Selector, TenantId, TenantSlug, VersionNumber,
 };
+pub use key_store::KeyStore;
+pub use limits::{Cap, LimitOverrides};
 pub use local_cache::LocalAdapter;
 pub use operator::OperatorStore;
 pub use parse_error::ParseError;
@@ -46,5 +56,5 @@ pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
-pub use tenant::{Actor, ActorKind, Page, Paging, Tenant};
+pub use tenant::{Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantStatus};
 pub use tenant_store::TenantStore;

@@ -1,16 +1,21 @@
-//! What only whoever runs the server may do: tenants and their keys. Every change and its audit row are one transaction.
+//! What only whoever runs the server may do: tenants, their keys, the audit log. Every change and its audit row are one
+//! transaction.
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::api_key::{CreatedKey, KeyInfo, NewKey, PlainKey};
+use crate::audit::{AuditQuery, AuditRecord};
+use crate::database::Whose;
 use crate::error::StoreError;
-use crate::ids::{DisplayName, KeyId, TenantId, TenantSlug};
+use crate::ids::{DisplayName, TenantId, TenantSlug};
+use crate::key_store::KeyStore;
+use crate::limits::LimitOverrides;
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
-use crate::rows::{keys, now, tenants};
-use crate::tenant::{Actor, Page, Paging, Tenant};
+use crate::rows::{adapters, epoch, keys, now, tenants};
+use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus};
+use crate::tenant_store::TenantStore;
 
 /// All tenants, in the name of one actor.
 #[derive(Clone)]
@@ -24,16 +29,22 @@ impl OperatorStore {
         Self { parts, actor }
     }
 
-    /// Makes a tenant; [`StoreError::SlugTaken`] when another has the slug.
+    /// Makes a tenant; [`StoreError::SlugTaken`] when another has, or had, the slug.
     pub async fn create_tenant(&self, slug: &TenantSlug, name: &DisplayName) -> Result<Tenant, StoreError> {
-        let tenant =
-            Tenant { id: TenantId::generate(), slug: slug.clone(), name: name.clone(), created_at: now() };
-        let mut transaction = self.parts.database.begin().await?;
+        let tenant = Tenant {
+            id: TenantId::generate(),
+            slug: slug.clone(),
+            name: name.clone(),
+            status: TenantStatus::Active,
+            limits: LimitOverrides::default(),
+            created_at: now(),
+        };
+        let mut transaction = self.parts.database.begin(Whose::Operator).await?;
         if !tenants::insert(&mut transaction, &tenant).await? {
             return Err(StoreError::SlugTaken(tenant.slug));
         }
-        let subject = tenant.slug.to_string();
-        let entry = Entry { action: "tenant.create", subject, detail: json!({ "name": tenant.name }) };
+        let detail = json!({ "after": shape(&tenant) });
+        let entry = Entry { action: "tenant.create", subject: tenant.slug.to_string(), detail };
         audit::record(&mut transaction, tenant.id, &self.actor, entry).await?;
         transaction.commit().await?;
         Ok(tenant)
@@ -41,49 +52,90 @@ impl OperatorStore {
 
     /// Tenants in the order of their slugs.
     pub async fn list_tenants(&self, paging: &Paging<TenantSlug>) -> Result<Page<Tenant>, StoreError> {
-        tenants::list(&self.parts.database, paging).await
+        tenants::list(&mut self.parts.database.read(Whose::Operator).await?, paging).await
     }
 
     /// One tenant, or [`StoreError::TenantNotFound`].
     pub async fn tenant_by_slug(&self, slug: &TenantSlug) -> Result<Tenant, StoreError> {
-        tenants::by_slug(&self.parts.database, slug).await?.ok_or(StoreError::TenantNotFound)
+        let found = tenants::by_slug(&mut self.parts.database.read(Whose::Operator).await?, slug).await?;
+        found.filter(|tenant| tenant.status != TenantStatus::Deleted).ok_or(StoreError::TenantNotFound)
     }
 
-    /// Makes a key for a tenant. Its text is in the answer and nowhere else.
-    pub async fn create_key(&self, slug: &TenantSlug, new: NewKey) -> Result<CreatedKey, StoreError> {
-        let tenant = self.tenant_by_slug(slug).await?;
-        let plain = PlainKey::generate();
-        let created = CreatedKey {
-            id: plain.id,
-            key: plain.to_text(),
-            name: new.name,
-            scopes: new.scopes,
-            expires_at: new.expires_at,
-            created_at: now(),
+    /// Changes a tenant; every server knows within a second.
+    pub async fn update_tenant(&self, slug: &TenantSlug, change: TenantChange) -> Result<Tenant, StoreError> {
+        let mut transaction = self.parts.database.begin(Whose::Operator).await?;
+        let before = tenants::by_slug(&mut transaction, slug).await?.ok_or(StoreError::TenantNotFound)?;
+        tenants::lock(&mut transaction, before.id).await?;
+        let status = match change.suspended {
+            Some(true) => TenantStatus::Suspended,
+            Some(false) => TenantStatus::Active,
+            None => before.status,
         };
-        let mut transaction = self.parts.database.begin().await?;
-        keys::insert(&mut transaction, tenant.id, &created, self.parts.keys.sign_key(&plain)).await?;
-        let detail = json!({ "name": created.name, "scopes": created.scopes });
-        let entry = Entry { action: "key.create", subject: created.id.to_string(), detail };
-        audit::record(&mut transaction, tenant.id, &self.actor, entry).await?;
-        transaction.commit().await?;
-        Ok(created)
-    }
-
-    /// A tenant's keys, newest first, revoked ones too; at most [`crate::SHOWN_KEYS`].
-    pub async fn list_keys(&self, slug: &TenantSlug) -> Result<Vec<KeyInfo>, StoreError> {
-        let tenant = self.tenant_by_slug(slug).await?;
-        keys::list(&self.parts.database, tenant.id).await
-    }
-
-    /// Ends a key at once and for ever. Revoking it again changes nothing.
-    pub async fn revoke_key(&self, slug: &TenantSlug, id: KeyId) -> Result<(), StoreError> {
-        let tenant = self.tenant_by_slug(slug).await?;
-        let mut transaction = self.parts.database.begin().await?;
-        if keys::revoke(&mut transaction, tenant.id, id, now()).await? {
-            let entry = Entry { action: "key.revoke", subject: id.to_string(), detail: json!({}) };
-            audit::record(&mut transaction, tenant.id, &self.actor, entry).await?;
+        let after = Tenant {
+            name: change.name.unwrap_or_else(|| before.name.clone()),
+            limits: change.limits.unwrap_or(before.limits),
+            status,
+            ..before.clone()
+        };
+        if after == before {
+            return Ok(after);
         }
-        transaction.commit().await
+        tenants::update(&mut transaction, &after).await?;
+        epoch::raise(&mut transaction).await?;
+        let detail = json!({ "before": shape(&before), "after": shape(&after) });
+        let entry = Entry { action: "tenant.update", subject: slug.to_string(), detail };
+        audit::record(&mut transaction, after.id, &self.actor, entry).await?;
+        transaction.commit().await?;
+        self.parts.credentials.forget();
+        Ok(after)
     }
+
+    /// Ends a tenant: its keys at once, then its adapters and their bytes. Its slug, its usage and its audit rows stay.
+    pub async fn delete_tenant(&self, slug: &TenantSlug) -> Result<(), StoreError> {
+        let mut transaction = self.parts.database.begin(Whose::Operator).await?;
+        let before = tenants::by_slug(&mut transaction, slug).await?.ok_or(StoreError::TenantNotFound)?;
+        tenants::lock(&mut transaction, before.id).await?;
+        let at = now();
+        keys::revoke_all(&mut transaction, before.id, at).await?;
+        let digests = adapters::delete_all(&mut transaction, before.id, at).await?;
+        tenants::update(&mut transaction, &Tenant { status: TenantStatus::Deleted, ..before.clone() })
+            .await?;
+        epoch::raise(&mut transaction).await?;
+        let detail = json!({ "before": shape(&before), "digests": digests });
+        let entry = Entry { action: "tenant.delete", subject: slug.to_string(), detail };
+        audit::record(&mut transaction, before.id, &self.actor, entry).await?;
+        transaction.commit().await?;
+        self.parts.credentials.forget();
+        TenantStore::new(Arc::clone(&self.parts), before.id).purge(digests).await;
+        Ok(())
+    }
+
+    /// A tenant's keys, or [`StoreError::TenantNotFound`].
+    pub async fn keys(&self, slug: &TenantSlug) -> Result<KeyStore, StoreError> {
+        let tenant = self.tenant_by_slug(slug).await?;
+        Ok(KeyStore::new(Arc::clone(&self.parts), tenant.id, self.actor.clone()))
+    }
+
+    /// The audit log of one tenant, or of all; newest first.
+    pub async fn audit(
+        &self,
+        tenant: Option<&TenantSlug>,
+        query: &AuditQuery,
+    ) -> Result<Page<AuditRecord>, StoreError> {
+        let mut transaction = self.parts.database.read(Whose::Operator).await?;
+        let tenant = match tenant {
+            // A deleted tenant's log is still there.
+            Some(slug) => {
+                let found = tenants::by_slug(&mut transaction, slug).await?;
+                Some(found.ok_or(StoreError::TenantNotFound)?.id)
+            }
+            None => None,
+        };
+        audit::list(&mut transaction, tenant, query).await
+    }
+}
+
+/// A tenant in the audit log.
+fn shape(tenant: &Tenant) -> Value {
+    json!({ "name": tenant.name, "status": tenant.status.as_str(), "limits": tenant.limits })
 }

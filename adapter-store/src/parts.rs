@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::api_key::Pepper;
 use crate::blobs::Blobs;
+use crate::credentials::Credentials;
 use crate::database::Database;
 use crate::local_cache::LocalCache;
-use crate::resolve_cache::ResolveCache;
+use crate::resolve_cache::{Remembered, ResolveCache};
 use crate::scratch::ProcessDir;
 
 /// The parts of an open store.
@@ -15,7 +16,9 @@ pub(crate) struct Parts {
     pub(crate) blobs: Blobs,
     pub(crate) local: LocalCache,
     pub(crate) resolved: ResolveCache,
+    pub(crate) remembered: Remembered,
     pub(crate) staging: Arc<ProcessDir>,
     pub(crate) max_adapter_bytes: u64,
     pub(crate) keys: Pepper,
+    pub(crate) credentials: Credentials,
 }

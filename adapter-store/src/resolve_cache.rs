@@ -3,12 +3,14 @@
 mod breaker;
 mod memory;
 mod redis;
+mod remembered;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 pub(crate) use self::memory::MemoryCache;
 pub(crate) use self::redis::RedisCache;
+pub(crate) use self::remembered::Remembered;
 use crate::adapter::Version;
 use crate::error::StoreError;
 use crate::ids::{ModelRef, TenantId};

@@ -2,6 +2,7 @@
 
 pub(crate) mod adapters;
 pub(crate) mod audit;
+pub(crate) mod epoch;
 pub(crate) mod keys;
 pub(crate) mod tenants;
 

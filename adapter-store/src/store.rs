@@ -1,22 +1,29 @@
 //! The store as a whole: opening it, who a key speaks for, and the two ways in, `operator` and `tenant`.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::api_key::{AuthenticatedKey, Pepper, PlainKey};
 use crate::blobs::Blobs;
 use crate::config::{DatabaseUrl, StoreConfig};
-use crate::database::Database;
+use crate::credentials::{Credentials, KnownKey};
+use crate::database::{Database, Whose};
 use crate::error::StoreError;
-use crate::ids::TenantId;
+use crate::ids::{KeyId, TenantId, TenantSlug};
 use crate::local_cache::LocalCache;
 use crate::operator::OperatorStore;
 use crate::parts::Parts;
-use crate::resolve_cache::{Backend, CacheStats, MemoryCache, RedisCache, ResolveCache};
+use crate::resolve_cache::{Backend, CacheStats, MemoryCache, RedisCache, Remembered, ResolveCache};
 use crate::rows::{self, now};
 use crate::scratch::ProcessDir;
-use crate::tenant::Actor;
+use crate::tenant::{Actor, Tenant, TenantStatus};
 use crate::tenant_store::TenantStore;
+
+/// How often the epoch of credentials is read.
+const POLL: Duration = Duration::from_millis(500);
+/// How many polls pass between two notes of when keys were last used.
+const POLLS_PER_NOTE: u64 = 60;
 
 /// Every row and every blob. Cheap to clone.
 #[derive(Clone)]
@@ -45,15 +52,19 @@ impl AdapterStore {
             }
         };
         let database = Database::open(&config.database).await?;
-        Ok(Self(Arc::new(Parts {
+        let parts = Arc::new(Parts {
             database,
             blobs,
             local,
             resolved: ResolveCache::new(resolved),
+            remembered: Remembered::new(config.grace),
+            credentials: Credentials::new(config.grace),
             staging: Arc::new(staging),
             max_adapter_bytes: config.max_adapter_bytes,
             keys,
-        })))
+        });
+        tokio::spawn(keep_credentials_true(Arc::downgrade(&parts)));
+        Ok(Self(parts))
     }
 
     /// Brings the database's schema up to date. Several processes may do so at once.
@@ -65,13 +76,70 @@ impl AdapterStore {
     }
 
     /// Whom the presented key speaks for. `None`: malformed, unknown, expired or revoked, without saying which.
+    /// The tenant may be suspended: what that means is the caller's to say.
     /// A malformed key asks no database; a database that cannot answer is [`StoreError::Unavailable`], never `None`.
-    pub async fn authenticate(&self, presented: &str) -> Result<Option<AuthenticatedKey>, StoreError> {
+    pub async fn authenticate(&self, presented: &str) -> Result<Option<Arc<AuthenticatedKey>>, StoreError> {
         let Some(key) = PlainKey::parse(presented) else { return Ok(None) };
-        let Some(stored) = rows::keys::with_tenant(&self.0.database, key.id).await? else { return Ok(None) };
-        let genuine = self.0.keys.verify_key(&key, &stored.mac);
-        let alive = stored.revoked_at.is_none() && stored.expires_at.is_none_or(|end| now() < end);
-        Ok((genuine && alive).then_some(stored.speaks_for))
+        let Some(known) = self.known_key(key.id).await? else { return Ok(None) };
+        // The memory is asked by the key's public half, and the secret is compared each time.
+        let genuine = self.0.keys.verify_key(&key, &known.mac);
+        let alive = known.speaks_for.expires_at.is_none_or(|end| now() < end);
+        if !(genuine && alive) {
+            return Ok(None);
+        }
+        self.0.credentials.used(&known.speaks_for);
+        Ok(Some(Arc::clone(&known.speaks_for)))
+    }
+
+    /// Whether a key that was right a while ago still is.
+    pub async fn key_stands(&self, id: KeyId) -> Result<Option<Arc<AuthenticatedKey>>, StoreError> {
+        let known = self.known_key(id).await?;
+        let alive = |key: &AuthenticatedKey| key.expires_at.is_none_or(|end| now() < end);
+        Ok(known.map(|known| Arc::clone(&known.speaks_for)).filter(|key| alive(key)))
+    }
+
+    /// A key that is not revoked, of a tenant that is not deleted.
+    async fn known_key(&self, id: KeyId) -> Result<Option<Arc<KnownKey>>, StoreError> {
+        let credentials = &self.0.credentials;
+        let asked = match credentials.key(id) {
+            Ok(known) => return Ok(Some(known)),
+            Err(asked) => asked,
+        };
+        let mut transaction = self.0.database.read(Whose::Operator).await?;
+        let stored = rows::keys::with_tenant(&mut transaction, id).await?.filter(|stored| {
+            stored.revoked_at.is_none() && stored.speaks_for.tenant.status != TenantStatus::Deleted
+        });
+        Ok(stored.map(|stored| {
+            let known = Arc::new(KnownKey { mac: stored.mac, speaks_for: Arc::new(stored.speaks_for) });
+            credentials.keep_key(asked, id, &known);
+            known
+        }))
+    }
+
+    /// The tenant of this slug, unless it is deleted: whom a token speaks for.
+    pub async fn tenant_by_slug(&self, slug: &TenantSlug) -> Result<Option<Arc<Tenant>>, StoreError> {
+        let credentials = &self.0.credentials;
+        let asked = match credentials.tenant(slug) {
+            Ok(tenant) => return Ok(Some(tenant)),
+            Err(asked) => asked,
+        };
+        let mut transaction = self.0.database.read(Whose::Operator).await?;
+        let stored = rows::tenants::by_slug(&mut transaction, slug).await?;
+        Ok(stored.filter(|tenant| tenant.status != TenantStatus::Deleted).map(|tenant| {
+            let tenant = Arc::new(tenant);
+            credentials.keep_tenant(asked, &tenant);
+            tenant
+        }))
+    }
+
+    /// Tells of each change that may have taken powers from a key or a tenant, within a second of it.
+    pub fn credential_changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.0.credentials.changes()
+    }
+
+    /// Writes down what is kept in memory until now: when keys were last used.
+    pub async fn flush(&self) {
+        self.0.credentials.note_uses(&self.0.database).await;
     }
 
     /// All tenants, for whoever runs the server; `actor` goes into the audit log.
@@ -93,6 +161,18 @@ impl AdapterStore {
     /// How the resolve cache did since the store was opened.
     pub fn cache_stats(&self) -> CacheStats {
         self.0.resolved.stats()
+    }
+}
+
+/// Follows the epoch, and notes when keys were used, until the store is dropped.
+async fn keep_credentials_true(parts: Weak<Parts>) {
+    for poll in 1u64.. {
+        tokio::time::sleep(POLL).await;
+        let Some(parts) = parts.upgrade() else { return };
+        parts.credentials.refresh(&parts.database).await;
+        if poll.is_multiple_of(POLLS_PER_NOTE) {
+            parts.credentials.note_uses(&parts.database).await;
+        }
     }
 }
 

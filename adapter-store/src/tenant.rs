@@ -1,13 +1,15 @@
 //! Tenants, who acts for them, and pages of lists: plain values.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use crate::ids::{DisplayName, KeyId, TenantId, TenantSlug};
+use crate::limits::LimitOverrides;
 
 /// A customer of this server.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tenant {
     /// Never changes.
     pub id: TenantId,
@@ -15,12 +17,54 @@ pub struct Tenant {
     pub slug: TenantSlug,
     /// What people call it.
     pub name: DisplayName,
+    /// Whether it may use the server.
+    pub status: TenantStatus,
+    /// What it may use at most, where that differs from the server's defaults.
+    pub limits: LimitOverrides,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }
 
-/// Who did something and from where, for the audit log.
+/// Whether a tenant may use the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantStatus {
+    /// It may.
+    Active,
+    /// Everything is kept and nothing answered, until it is active again.
+    Suspended,
+    /// For ever: no keys, no adapters, and nobody else gets its slug.
+    Deleted,
+}
+
+impl TenantStatus {
+    /// The status's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The status of this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Suspended, Self::Deleted].into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// What to change of a tenant; `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub struct TenantChange {
+    /// What people call it.
+    pub name: Option<DisplayName>,
+    /// Suspended or active again; deleting is another call.
+    pub suspended: Option<bool>,
+    /// All limits that differ from the defaults.
+    pub limits: Option<LimitOverrides>,
+}
+
+/// Who did something and from where, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// Whose credentials were used.
     pub kind: ActorKind,
@@ -29,12 +73,14 @@ pub struct Actor {
 }
 
 /// Whose credentials were used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActorKind {
     /// The operator, with the admin key.
     Admin,
     /// A tenant's key.
     Key(KeyId),
+    /// A tenant's token: `<issuer> <subject>`.
+    Token(Arc<str>),
     /// The server itself, such as when it seeds a demo.
     System,
 }
@@ -51,6 +97,12 @@ pub struct Paging<K> {
     pub after: Option<K>,
     /// At least 1; more than [`Paging::MAX_LIMIT`] counts as that.
     pub limit: u32,
+}
+
+impl<K> Default for Paging<K> {
+    fn default() -> Self {
+        Self::first()
+    }
 }
 
 impl<K> Paging<K> {

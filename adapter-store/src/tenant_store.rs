@@ -1,5 +1,6 @@
 //! One tenant's adapters. An upload reads: *stage → (check) → bytes → row → announce*; a request: *resolve → local files*.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,11 @@ use serde_json::json;
 
 use crate::adapter::{Adapter, Checked, Version};
 use crate::blobs::BlobKey;
+use crate::database::Whose;
 use crate::error::StoreError;
 use crate::ids::{AdapterName, Digest, ModelRef, Selector, TenantId};
+use crate::key_store::KeyStore;
+use crate::limits::{Cap, LimitOverrides};
 use crate::local_cache::LocalAdapter;
 use crate::parts::Parts;
 use crate::resolve_cache::Lookup;
@@ -61,8 +65,8 @@ impl TenantStore {
                 report: checked.report.clone(),
                 created_at: now(),
             };
-            if let Some(version) = self.insert_version(new, actor).await? {
-                self.parts.resolved.invalidate(self.tenant).await;
+            if let Some(version) = self.insert_version(new, checked.limits, actor).await? {
+                self.announce().await;
                 return Ok(version);
             }
         }
@@ -70,8 +74,13 @@ impl TenantStore {
     }
 
     /// The row, its number and its audit row, in one transaction; `None` when the bytes are gone by now.
-    async fn insert_version(&self, new: NewVersion, actor: &Actor) -> Result<Option<Version>, StoreError> {
-        let mut transaction = self.parts.database.begin().await?;
+    async fn insert_version(
+        &self,
+        new: NewVersion,
+        limits: LimitOverrides,
+        actor: &Actor,
+    ) -> Result<Option<Version>, StoreError> {
+        let mut transaction = self.parts.database.begin(Whose::Tenant(self.tenant)).await?;
         tenants::lock(&mut transaction, self.tenant).await?;
         // Under the lock no deletion runs: what is there now stays there.
         if !self.parts.blobs.holds(&self.blob_key(new.digest)).await? {
@@ -80,6 +89,9 @@ impl TenantStore {
         if let Some(existing) = adapters::same_content(&mut transaction, self.tenant, &new).await? {
             return Ok(Some(existing));
         }
+        let held = adapters::held(&mut transaction, self.tenant, &new.adapter).await?;
+        within(limits.adapters, held.other_adapters + 1, "adapters")?;
+        within(limits.adapter_bytes, held.bytes + new.bytes, "bytes of adapters")?;
         let version = adapters::insert(&mut transaction, self.tenant, new).await?;
         let subject = format!("{}@{}", version.adapter, version.number);
         let detail = json!({ "digest": version.digest, "bytes": version.bytes });
@@ -91,17 +103,19 @@ impl TenantStore {
 
     /// Live adapters in the order of their names.
     pub async fn list_adapters(&self, paging: &Paging<AdapterName>) -> Result<Page<Adapter>, StoreError> {
-        adapters::list(&self.parts.database, self.tenant, paging).await
+        let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
+        adapters::list(&mut transaction, self.tenant, paging).await
     }
 
     /// One live adapter with its versions, or [`StoreError::AdapterNotFound`].
     pub async fn adapter(&self, name: &AdapterName) -> Result<Adapter, StoreError> {
-        adapters::show(&self.parts.database, self.tenant, name).await?.ok_or(StoreError::AdapterNotFound)
+        let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
+        adapters::show(&mut transaction, self.tenant, name).await?.ok_or(StoreError::AdapterNotFound)
     }
 
     /// Deletes the adapter and all its versions. Their numbers stay taken if the name comes back.
     pub async fn delete_adapter(&self, name: &AdapterName, actor: &Actor) -> Result<(), StoreError> {
-        let mut transaction = self.parts.database.begin().await?;
+        let mut transaction = self.parts.database.begin(Whose::Tenant(self.tenant)).await?;
         tenants::lock(&mut transaction, self.tenant).await?;
         let deleted = adapters::delete(&mut transaction, self.tenant, name, now()).await?;
         let digests = deleted.ok_or(StoreError::AdapterNotFound)?;
@@ -110,20 +124,30 @@ impl TenantStore {
         audit::record(&mut transaction, self.tenant, actor, entry).await?;
         transaction.commit().await?;
 
-        self.parts.resolved.invalidate(self.tenant).await;
+        self.purge(digests).await;
+        Ok(())
+    }
+
+    /// Takes away what deleted versions leave behind: cached answers, and bytes that no live version has.
+    pub(crate) async fn purge(&self, digests: BTreeSet<Digest>) {
+        self.announce().await;
         for digest in digests {
             // The adapter is gone whatever happens here; bytes that stay are only waste.
             if let Err(error) = self.remove_unused_bytes(digest).await {
                 tracing::warn!(%digest, error = &error as &dyn std::error::Error, "bytes of a deleted adapter stay behind");
             }
         }
-        Ok(())
+    }
+
+    /// Tells the caches, here and elsewhere, that something changed.
+    async fn announce(&self) {
+        self.parts.remembered.forget(self.tenant);
+        self.parts.resolved.invalidate(self.tenant).await;
     }
 
     /// Removes the bytes unless a live version has them, with commits held off meanwhile.
     async fn remove_unused_bytes(&self, digest: Digest) -> Result<(), StoreError> {
-        let mut transaction = self.parts.database.begin().await?;
-        tenants::lock(&mut transaction, self.tenant).await?;
+        let mut transaction = self.parts.database.begin(Whose::Tenant(self.tenant)).await?;
         if adapters::uses_digest(&mut transaction, self.tenant, digest).await? {
             return Ok(());
         }
@@ -139,8 +163,13 @@ impl TenantStore {
             Lookup::Miss(ticket) => Some(ticket),
             Lookup::Unusable => None,
         };
-        let found = adapters::find(&self.parts.database, self.tenant, model).await?;
-        let version = found.ok_or(StoreError::AdapterNotFound)?;
+        let version = match self.find(model).await {
+            Err(away @ StoreError::Unavailable { .. }) => {
+                return self.parts.remembered.recall(self.tenant, model).ok_or(away);
+            }
+            found => found?.ok_or(StoreError::AdapterNotFound)?,
+        };
+        self.parts.remembered.keep(self.tenant, model, &version);
         if let Some(ticket) = ticket {
             self.parts.resolved.fill(ticket, self.tenant, model, &version).await;
         }
@@ -155,13 +184,31 @@ impl TenantStore {
         }
         // No bytes: deleted since it was resolved, or lost.
         let exact = ModelRef::new(version.adapter.clone(), Selector::Version(version.number));
-        match adapters::find(&self.parts.database, self.tenant, &exact).await? {
+        match self.find(&exact).await? {
             Some(live) => Err(StoreError::Corrupt { digest: live.digest }),
             None => Err(StoreError::AdapterNotFound),
         }
     }
 
+    /// The tenant's keys, in the name of one actor.
+    pub fn keys(&self, actor: Actor) -> KeyStore {
+        KeyStore::new(Arc::clone(&self.parts), self.tenant, actor)
+    }
+
+    async fn find(&self, model: &ModelRef) -> Result<Option<Version>, StoreError> {
+        let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
+        adapters::find(&mut transaction, self.tenant, model).await
+    }
+
     fn blob_key(&self, digest: Digest) -> BlobKey {
         BlobKey { tenant: self.tenant, digest }
+    }
+}
+
+/// Whether there would be no more of something than the tenant may have.
+fn within(cap: Option<Cap>, would_be: u64, what: &'static str) -> Result<(), StoreError> {
+    match cap.and_then(Cap::most) {
+        Some(limit) if would_be > limit => Err(StoreError::OverQuota { what, limit }),
+        _ => Ok(()),
     }
 }

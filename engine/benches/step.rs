@@ -121,6 +121,11 @@ fn steps(criterion: &mut Criterion) {
     config.context_length = Some(CONTEXT);
     let mut runner = CpuRunner::load(&config, &|_| ()).unwrap();
     let model = Arc::clone(&runner.base().model);
+    // Adapters that nobody uses cost nothing: the same number of instructions as before there were any.
+    let alone = batch(16, 1, &[None]);
+    criterion.bench_function("no adapters yet", |bencher| {
+        bencher.iter(|| runner.run(&alone).unwrap().into_rows().count())
+    });
     let load = |number| Arc::new(runner.loader().load(&adapter(&model, &folder, number)).unwrap());
     let adapters: Vec<_> = (0..ADAPTERS).map(load).collect();
     let (none, one) = ([None], [adapters.first()]);

@@ -13,7 +13,9 @@ use crate::{
     grammar::Grammar,
     kv_pool::{BlockTable, Owner},
     queue::QueuePlace,
-    request::{AdapterFiles, Event, FinishReason, RankedToken, Sampling, Timing, TokenLogprob, Usage},
+    request::{
+        AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, Timing, TokenLogprob, Usage,
+    },
     sampler::{Chosen, Draw, sample},
     stop::StopMatcher,
     tokenizer::{Detokenizer, TextCodec},
@@ -34,6 +36,8 @@ pub(crate) struct Submission {
     /// The sampling seed: the request's own, or a fresh one.
     pub(crate) seed: u64,
     pub(crate) events: mpsc::Sender<Result<Event, EngineError>>,
+    /// What it cost so far, for whoever has to know when it is cut off.
+    pub(crate) progress: Arc<Progress>,
     /// Its place in the waiting queue, given back when the first row is scheduled.
     pub(crate) place: Option<QueuePlace>,
     pub(crate) submitted: Instant,
@@ -150,6 +154,7 @@ impl<A> Active<A> {
             if choice == 0 {
                 self.cached_tokens = cached.min(self.submission.prompt.len());
             }
+            self.submission.progress.begun(self.submission.prompt.len(), self.cached_tokens);
         }
     }
 
@@ -183,6 +188,7 @@ impl<A> Active<A> {
         self.times.first_token.get_or_insert(now);
         self.times.last_token = Some(now);
         own.tokens.push(chosen.token);
+        self.submission.progress.generated();
         let generated = own.tokens.len() - prompt_len;
         let most = sampling.max_tokens.map_or(usize::MAX, |most| most as usize);
         let ended = ends.eos.contains(&chosen.token) && !sampling.ignore_eos;

@@ -25,7 +25,7 @@ use crate::{
     lora::{self, AdapterReport},
     model::ModelConfig,
     queue::Queue,
-    request::{Event, GenerateRequest, Prompt, ResponseFormat},
+    request::{CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
     residency::{self, Residency},
     runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
     stats::Stats,
@@ -70,13 +70,43 @@ pub struct BaseInfo {
 }
 
 /// The events of one request. Dropping it cancels the request: within one step everything it held is free.
-pub struct TokenStream(mpsc::Receiver<Result<Event, EngineError>>);
+pub struct TokenStream {
+    events: mpsc::Receiver<Result<Event, EngineError>>,
+    progress: Arc<Progress>,
+}
+
+impl TokenStream {
+    /// What the request cost so far; goes on being true when the stream is gone.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+}
+
+/// A request that was checked and encoded, and waits for nothing but its turn.
+pub struct Prepared {
+    tokens: Vec<u32>,
+    request: GenerateRequest,
+    most_output: u64,
+}
+
+impl Prepared {
+    /// Tokens that the request can cost at most: its prompt, and every answer as long as it may be.
+    pub fn most_tokens(&self) -> u64 {
+        self.tokens.len() as u64 + self.most_output
+    }
+
+    /// Whose request it is, and when its answer is of no use any more: what its admission decided.
+    pub fn admitted(mut self, domain: CacheDomain, deadline: Instant) -> Self {
+        (self.request.domain, self.request.deadline) = (domain, Some(deadline));
+        self
+    }
+}
 
 impl Stream for TokenStream {
     type Item = Result<Event, EngineError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
+        self.events.poll_recv(context)
     }
 }
 
@@ -152,17 +182,39 @@ impl Engine {
         self.0.stats.borrow().clone()
     }
 
+    /// Checks a request and encodes its prompt: what it can cost is known then.
+    ///
+    /// # Errors
+    /// What is wrong with the request, by its fields.
+    pub async fn prepare(&self, mut request: GenerateRequest) -> Result<Prepared, EngineError> {
+        request.sampling.check(self.0.model.vocab_size)?;
+        let prompt = std::mem::replace(&mut request.prompt, Prompt::Tokens(Vec::new()));
+        let shared = Arc::clone(&self.0);
+        let tokens = blocking(move || shared.encode(&prompt)).await?;
+        let room = (self.0.model.context_length - tokens.len()) as u64;
+        let most = request.sampling.max_tokens.map_or(room, |most| room.min(u64::from(most)));
+        Ok(Prepared { most_output: most * u64::from(request.sampling.n.max(1)), tokens, request })
+    }
+
+    /// Prepares a generation and submits it.
+    ///
+    /// # Errors
+    /// Those of [`Engine::prepare`] and [`Engine::submit`].
+    pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
+        self.submit(self.prepare(request).await?).await
+    }
+
     /// Queues a generation and returns its events. The engine's caller has admitted it.
     ///
     /// # Errors
-    /// What is wrong with the request, by its fields; [`EngineError::QueueFull`] when too many wait already. What goes
+    /// What is wrong with its answer's format; [`EngineError::QueueFull`] when too many wait already. What goes
     /// wrong later, such as the load of its adapter, comes as the stream's last item.
-    pub async fn generate(&self, request: GenerateRequest) -> Result<TokenStream, EngineError> {
-        let GenerateRequest { prompt, adapter, domain, mut sampling, weight, deadline } = request;
-        sampling.check(self.0.model.vocab_size)?;
-        let format = std::mem::take(&mut sampling.format);
-        let (prompt, grammar) = self.prepare(prompt, format).await?;
+    pub async fn submit(&self, prepared: Prepared) -> Result<TokenStream, EngineError> {
+        let Prepared { tokens: prompt, request, .. } = prepared;
+        let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
+        let grammar = self.compile(std::mem::take(&mut sampling.format)).await?;
         let place = self.0.queue.enter(domain)?;
+        let progress = Arc::new(Progress::default());
         let (events, stream) = mpsc::channel(EVENT_BUFFER);
         let submission = Submission {
             prompt,
@@ -172,13 +224,14 @@ impl Engine {
             sampling,
             grammar,
             events,
+            progress: Arc::clone(&progress),
             place: Some(place),
             submitted: Instant::now(),
             weight,
             deadline,
         };
         match self.0.commands.try_send(Command::Submit(Box::new(submission))) {
-            Ok(()) => Ok(TokenStream(stream)),
+            Ok(()) => Ok(TokenStream { events: stream, progress }),
             Err(queue::TrySendError::Full(_)) => {
                 Err(EngineError::QueueFull { limit: self.0.config.queue_limit })
             }
@@ -186,24 +239,16 @@ impl Engine {
         }
     }
 
-    /// Encodes the prompt, and compiles what the answer must be.
-    async fn prepare(
-        &self,
-        prompt: Prompt,
-        format: ResponseFormat,
-    ) -> Result<(Vec<u32>, Option<Grammar>), EngineError> {
-        let slot = match format {
-            ResponseFormat::Text => None,
-            ResponseFormat::JsonObject | ResponseFormat::JsonSchema(_) => {
-                let turn = Arc::clone(&self.0.compilers).acquire_owned();
-                let slot = timeout(grammar::COMPILER_WAIT, turn).await.ok().and_then(Result::ok);
-                Some(slot.ok_or(EngineError::QueueFull { limit: grammar::COMPILERS })?)
-            }
-        };
+    /// Compiles what the answer must be, where that is not just any text.
+    async fn compile(&self, format: ResponseFormat) -> Result<Option<Grammar>, EngineError> {
+        if format == ResponseFormat::Text {
+            return Ok(None);
+        }
+        let turn = Arc::clone(&self.0.compilers).acquire_owned();
+        let slot = timeout(grammar::COMPILER_WAIT, turn).await.ok().and_then(Result::ok);
+        let slot = slot.ok_or(EngineError::QueueFull { limit: grammar::COMPILERS })?;
         let shared = Arc::clone(&self.0);
-        let work = move || Ok((shared.encode(&prompt)?, shared.grammars.compile(format, slot)?));
-        let prepared = tokio::task::spawn_blocking(work).await;
-        prepared.map_err(|error| EngineError::Fault(format!("encoding failed: {error}")))?
+        blocking(move || shared.grammars.compile(format, Some(slot))).await
     }
 
     /// Checks an adapter's files, values included, against the base model. Blocks; holds one tensor at a time.
@@ -230,6 +275,14 @@ impl Engine {
     pub fn shutdown(&self) {
         self.0.stop();
     }
+}
+
+/// Work that takes long enough to be in the way of others.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| EngineError::Fault(format!("preparing a request failed: {error}")))?
 }
 
 impl Shared {

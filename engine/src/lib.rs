@@ -37,10 +37,10 @@ pub mod error;
 
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
-pub use handle::{BaseInfo, Engine, TokenStream};
+pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
 pub use lora::AdapterReport;
 pub use request::{
-    AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Prompt, RankedToken,
-    ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
+    AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
+    RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
 };
 pub use stats::{AdapterStats, DisabledAdapter, Stats};

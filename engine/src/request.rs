@@ -6,7 +6,10 @@ use std::{
     fmt,
     num::NonZeroU32,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -189,6 +192,30 @@ pub enum FinishReason {
     Stop,
     /// `max_tokens`, or the end of the context.
     Length,
+}
+
+/// What a request cost so far, as its reader may ask at any time. The prompt counts from its first row on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    prompt_tokens: AtomicU32,
+    cached_tokens: AtomicU32,
+    completion_tokens: AtomicU32,
+}
+
+impl Progress {
+    /// Tokens of the prompt, those of them that were reused, and tokens generated over all choices.
+    pub fn tokens(&self) -> [u32; 3] {
+        [&self.prompt_tokens, &self.cached_tokens, &self.completion_tokens].map(|count| count.load(Relaxed))
+    }
+
+    pub(crate) fn begun(&self, prompt: usize, cached: usize) {
+        self.prompt_tokens.store(prompt as u32, Relaxed);
+        self.cached_tokens.store(cached as u32, Relaxed);
+    }
+
+    pub(crate) fn generated(&self) {
+        self.completion_tokens.fetch_add(1, Relaxed);
+    }
 }
 
 /// What a request really cost, in tokens and time.

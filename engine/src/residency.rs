@@ -287,7 +287,8 @@ impl<A: ResidentAdapter> Residency<A> {
         }
     }
 
-    fn loading(&self) -> usize {
+    /// Loads that run, or whose outcome was not taken yet.
+    pub(crate) fn loading(&self) -> usize {
         self.entries.values().filter(|entry| entry.adapter.is_none()).count()
     }
 

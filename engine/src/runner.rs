@@ -46,11 +46,24 @@ pub trait Runner: Send + 'static {
     type Adapter: ResidentAdapter;
 
     /// Runs one step: writes keys and values of every row into its blocks and returns one row of `vocab_size` logits
-    /// for each sequence that wants them, in order.
+    /// for each sequence that wants them, in order. Calls `between` before each layer, so that a caller with other
+    /// short work need not wait for the end.
     ///
     /// # Errors
     /// [`EngineError::Fault`]: the device failed; no row of this batch may be trusted.
-    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Logits<'_>, EngineError>;
+    fn run_with(
+        &mut self,
+        batch: &Batch<Self::Adapter>,
+        between: &mut dyn FnMut(),
+    ) -> Result<Logits<'_>, EngineError>;
+
+    /// The same for a caller without other work.
+    ///
+    /// # Errors
+    /// Those of [`Runner::run_with`].
+    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Logits<'_>, EngineError> {
+        self.run_with(batch, &mut || ())
+    }
 
     /// How adapters are brought in, while [`Runner::run`] is at work.
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = Self::Adapter>>;

@@ -1,6 +1,7 @@
 //! One step, in one sentence: *schedule → run → commit*. Owns the runner, the KV pool, the resident adapters and every
 //! request in progress; nothing here is shared with another thread.
 
+mod intake;
 mod schedule;
 mod turns;
 
@@ -18,6 +19,7 @@ use std::{
 use self::{
     budget::Budget,
     fair::Fair,
+    intake::Intake,
     schedule::{Chunk, Plan},
 };
 use crate::{
@@ -135,11 +137,8 @@ impl<R: Runner> Stepper<R> {
 
     /// Takes a request in.
     pub(crate) fn accept(&mut self, submission: Submission) {
-        let mut request = Active::new(submission);
-        let adapter = request.submission.adapter.as_ref();
-        request.times.was_resident = adapter.is_none_or(|files| self.residency.arrived(&files.digest));
-        self.requests.insert(self.arrivals, request);
-        self.arrivals += 1;
+        let Self { requests, residency, arrivals, .. } = self;
+        Intake { requests, residency, arrivals }.accept(submission);
     }
 
     /// Puts an adapter that proved faulty back into service.
@@ -147,8 +146,14 @@ impl<R: Runner> Stepper<R> {
         self.residency.enable(digest);
     }
 
-    /// Drops what nobody waits for, sees to the adapters, then *schedule → run → commit*.
+    #[cfg(test)]
     pub(crate) fn step(&mut self) -> Progress {
+        self.step_with(&mut || None)
+    }
+
+    /// Drops what nobody waits for, sees to the adapters, then *schedule → run → commit*. Requests that `inbox` has while
+    /// the step runs are taken in at once, so that their adapters' loads begin then.
+    pub(crate) fn step_with(&mut self, inbox: &mut dyn FnMut() -> Option<Submission>) -> Progress {
         self.drop_the_unwanted();
         self.see_to_adapters();
         let plan = self.schedule();
@@ -158,7 +163,7 @@ impl<R: Runner> Stepper<R> {
             (true, true) => Progress::Idle,
         };
         if progress == Progress::Worked {
-            self.run_and_commit(plan);
+            self.run_and_commit(plan, inbox);
         }
         if self.limits.paranoid {
             assert_eq!(self.check_integrity(), Ok(()));
@@ -218,15 +223,20 @@ impl<R: Runner> Stepper<R> {
         }
     }
 
-    fn run_and_commit(&mut self, plan: Plan) {
+    fn run_and_commit(&mut self, plan: Plan, inbox: &mut dyn FnMut() -> Option<Submission>) {
         let begun = Instant::now();
         let (decode_units, prompt_units) = plan.units;
         let chunks = self.by_adapter(plan.chunks);
         let batch = self.batch(&chunks);
         self.steps += 1;
         self.largest_mix = self.largest_mix.max(batch.segments.len());
-        let Self { runner, pool, requests, limits, codec, .. } = self;
-        match run_caught(runner, &batch) {
+        let Self { runner, pool, requests, residency, arrivals, limits, codec, .. } = self;
+        let mut faulty = Vec::new();
+        let ran = {
+            let mut intake = Intake { requests, residency, arrivals };
+            run_caught(runner, &batch, &mut || faulty.extend(intake.meanwhile(inbox)))
+        };
+        match ran {
             Ok(logits) => {
                 let ends = Ends { codec, eos: &limits.eos, context_length: limits.context_length };
                 let failed = commit(requests, pool, (&chunks, logits), &ends);
@@ -238,6 +248,7 @@ impl<R: Runner> Stepper<R> {
                 self.fail(chunks.iter().map(|chunk| (chunk.place.request, error.clone())).collect());
             }
         }
+        self.fail_with_adapter(faulty);
         self.retire(Active::is_finished);
     }
 
@@ -365,11 +376,12 @@ impl<R: Runner> Stepper<R> {
 fn run_caught<'a, R: Runner>(
     runner: &'a mut R,
     batch: &Batch<R::Adapter>,
+    between: &mut dyn FnMut(),
 ) -> Result<Logits<'a>, EngineError> {
-    let work = AssertUnwindSafe((runner, batch));
+    let work = AssertUnwindSafe((runner, batch, between));
     let outcome = catch_unwind(move || {
-        let AssertUnwindSafe((runner, batch)) = { work };
-        runner.run(batch)
+        let AssertUnwindSafe((runner, batch, between)) = { work };
+        runner.run_with(batch, between)
     });
     outcome.unwrap_or_else(|_| Err(EngineError::Fault("the runner panicked".to_owned())))
 }

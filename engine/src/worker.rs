@@ -37,8 +37,10 @@ pub(crate) fn run<R: Runner>(
     stats: &watch::Sender<Stats>,
 ) {
     let mut progress = Progress::Idle;
+    // What came while a step ran, and was no request.
+    let mut left = Vec::new();
     loop {
-        for command in drain(commands, progress) {
+        for command in std::mem::take(&mut left).into_iter().chain(drain(commands, progress)) {
             match command {
                 Command::Submit(submission) => stepper.accept(*submission),
                 Command::Wake => {}
@@ -46,9 +48,20 @@ pub(crate) fn run<R: Runner>(
                 Command::Stop => return stepper.stop(),
             }
         }
-        progress = stepper.step();
+        progress = stepper.step_with(&mut || next_request(commands, &mut left));
         stats.send_replace(stepper.stats());
     }
+}
+
+/// A request that came meanwhile.
+fn next_request(commands: &Receiver<Command>, left: &mut Vec<Command>) -> Option<Submission> {
+    commands.try_iter().find_map(|command| match command {
+        Command::Submit(submission) => Some(*submission),
+        other => {
+            left.push(other);
+            None
+        }
+    })
 }
 
 /// Everything that was sent by now; sleeps first when there is nothing else to do.

@@ -1,6 +1,8 @@
 //! The gate: a [`Permit`] is the only way for a request to reach the engine, and only [`Admission`] makes one.
 //! It also counts what is in flight, so that a stopping server knows when it is done.
 
+mod running;
+
 use std::{
     pin::Pin,
     sync::Arc,
@@ -9,16 +11,23 @@ use std::{
 };
 
 use futures_util::Stream;
-use tenora_engine::{CacheDomain, EngineError, Event, TokenStream};
+use tenora_adapter_store::AdapterStore;
+use tenora_engine::{CacheDomain, Event, TokenStream};
 use tokio::sync::watch;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::info_span;
 
+use self::running::{Run, Running};
 use crate::{auth::Caller, error::ApiError, scope};
+
+/// How often running credentials are looked at again when nobody reported a change.
+const REVIEW: Duration = Duration::from_secs(1);
 
 /// Who may go on to the engine, and what is in flight.
 #[derive(Clone)]
 pub struct Admission {
     load: Arc<watch::Sender<Load>>,
+    running: Running,
 }
 
 #[derive(Debug, Default)]
@@ -30,13 +39,28 @@ struct Load {
 impl Admission {
     /// An open gate.
     pub fn open() -> Self {
-        Self { load: Arc::new(watch::Sender::new(Load::default())) }
+        Self { load: Arc::new(watch::Sender::new(Load::default())), running: Running::default() }
     }
 
     /// Lets a caller's generation through, or says when to come back.
     pub fn admit(&self, caller: &Caller<scope::Chat>) -> Result<Permit, ApiError> {
         let _stage = info_span!("admit").entered();
-        Ok(Permit { domain: caller.cache_domain(), _in_flight: self.enter()? })
+        let in_flight = self.enter()?;
+        Ok(Permit {
+            domain: caller.cache_domain(),
+            run: self.running.enter(caller.identity()),
+            _in_flight: in_flight,
+        })
+    }
+
+    /// Ends the answers of credentials that were revoked, for as long as the server runs.
+    pub async fn review(&self, store: &AdapterStore) {
+        let mut changes = store.credential_changes();
+        loop {
+            // Also without a change: a request may have been let through just before one was known.
+            _ = tokio::time::timeout(REVIEW, changes.changed()).await;
+            self.running.review(store).await;
+        }
     }
 
     /// Counts a request as in flight until the guard is dropped; refused while the server stops.
@@ -79,6 +103,7 @@ impl Drop for InFlight {
 /// Proof that a generation passed authentication, ownership and limits. It lives inside the answer's stream.
 pub struct Permit {
     domain: CacheDomain,
+    run: Run,
     _in_flight: InFlight,
 }
 
@@ -92,20 +117,24 @@ impl Permit {
 /// The engine's answer with the permit it runs under: dropping it cancels the one and releases the other.
 pub struct AdmittedStream {
     tokens: TokenStream,
+    revoked: Pin<Box<WaitForCancellationFutureOwned>>,
     _permit: Permit,
 }
 
 impl AdmittedStream {
     pub(crate) fn new(permit: Permit, tokens: TokenStream) -> Self {
-        Self { tokens, _permit: permit }
+        Self { tokens, revoked: Box::pin(permit.run.revoked().cancelled_owned()), _permit: permit }
     }
 }
 
 impl Stream for AdmittedStream {
-    type Item = Result<Event, EngineError>;
+    type Item = Result<Event, ApiError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.tokens).poll_next(context)
+        if self.revoked.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(ApiError::CredentialRevoked)));
+        }
+        Pin::new(&mut self.tokens).poll_next(context).map_err(ApiError::from)
     }
 }
 

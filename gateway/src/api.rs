@@ -1,10 +1,12 @@
 //! The handlers: authenticate → parse → admit → resolve → act → respond, one step a line.
 
 pub mod adapters;
+pub mod audit;
 pub mod chat;
 pub mod completions;
 pub mod health;
 pub mod keys;
+pub mod me;
 pub mod models;
 pub mod tenants;
 

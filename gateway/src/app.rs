@@ -8,9 +8,12 @@ use std::{
 };
 
 use tenora_adapter_store::{
-    Actor, AdapterName, AdapterStore, Checked, ModelRef, Staged, StoreError, TenantStore, Version,
+    Actor, AdapterName, AdapterStore, Cap, Checked, LimitOverrides, ModelRef, Staged, StoreError, Tenant,
+    Version,
 };
-use tenora_engine::{AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prompt, Sampling};
+use tenora_engine::{
+    AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prepared, Prompt, Sampling,
+};
 use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 
@@ -36,6 +39,7 @@ pub struct App {
     checks: Semaphore,
     /// How long a generation may take, waiting included.
     request_timeout: Duration,
+    default_limits: LimitOverrides,
 }
 
 /// What a `model` field stands for.
@@ -65,7 +69,12 @@ impl ResolvedModel {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: AdapterStore, engine: Engine, request_timeout: Duration) -> Self {
+    pub fn new(
+        store: AdapterStore,
+        engine: Engine,
+        request_timeout: Duration,
+        default_limits: LimitOverrides,
+    ) -> Self {
         Self {
             store,
             admission: Admission::open(),
@@ -73,6 +82,7 @@ impl App {
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
             request_timeout,
+            default_limits,
         }
     }
 
@@ -84,6 +94,11 @@ impl App {
     /// Whether an adapter version was made for the resident base model.
     pub fn fits_base(&self, version: &Version) -> bool {
         version.base_fingerprint == self.base().fingerprint
+    }
+
+    /// The limits of a tenant: its own, and the server's defaults.
+    pub fn limits_of(&self, tenant: &Tenant) -> LimitOverrides {
+        tenant.limits.or(self.default_limits)
     }
 
     /// The caller's `model` → the base model, or one pinned version of one of the caller's own adapters.
@@ -116,6 +131,9 @@ impl App {
     pub async fn resolve_version<S>(&self, caller: &Caller<S>, model: &str) -> Result<Version, ApiError> {
         let unknown = || ApiError::model_not_found(model);
         let reference = ModelRef::parse(model).map_err(|_| unknown())?;
+        if !caller.identity().may_use(reference.name()) {
+            return Err(unknown());
+        }
         match self.store.tenant(caller.tenant().id).resolve(&reference).await {
             Err(StoreError::AdapterNotFound) => Err(unknown()),
             other => Ok(other?),
@@ -124,21 +142,21 @@ impl App {
 
     /// Submits a generation that was let through. Its KV blocks belong to the tenant that was admitted, whatever the
     /// request says, and it ends when the server's time for one request is over.
-    pub async fn generate(
-        &self,
-        permit: Permit,
-        mut request: GenerateRequest,
-    ) -> Result<AdmittedStream, ApiError> {
-        request.domain = permit.cache_domain();
-        request.deadline = Some(Instant::now() + self.request_timeout);
-        let tokens = self.engine.generate(request).instrument(info_span!("generate")).await?;
+    pub async fn generate(&self, permit: Permit, prepared: Prepared) -> Result<AdmittedStream, ApiError> {
+        let prepared = prepared.admitted(permit.cache_domain(), Instant::now() + self.request_timeout);
+        let tokens = self.engine.submit(prepared).instrument(info_span!("generate")).await?;
         Ok(AdmittedStream::new(permit, tokens))
+    }
+
+    /// Checks and encodes a request: what it can cost is known then, before anything is taken for it.
+    pub async fn prepare(&self, request: GenerateRequest) -> Result<Prepared, ApiError> {
+        Ok(self.engine.prepare(request).instrument(info_span!("encode")).await?)
     }
 
     /// Staged files → a version that is routable, or the reason why not.
     pub async fn add_version(
         &self,
-        tenant: &TenantStore,
+        owner: &Tenant,
         name: &AdapterName,
         staged: Staged,
         actor: &Actor,
@@ -150,11 +168,22 @@ impl App {
         let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
         let report =
             self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;
+        let limits = self.limits_of(owner);
+        if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| report.rank as u64 > *most)
+        {
+            return Err(ApiError::OverQuota { what: "as the largest rank of an adapter", limit });
+        }
         let checked = Checked {
             report: serde_json::to_value(report).map_err(ApiError::internal)?,
             base_fingerprint: self.base().fingerprint.clone(),
+            limits,
         };
-        Ok(tenant.commit(name, staged, checked, actor).instrument(info_span!("commit")).await?)
+        Ok(self
+            .store
+            .tenant(owner.id)
+            .commit(name, staged, checked, actor)
+            .instrument(info_span!("commit"))
+            .await?)
     }
 
     async fn check(&self, config: Vec<u8>, weights: PathBuf) -> Result<AdapterReport, ApiError> {

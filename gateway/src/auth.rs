@@ -1,47 +1,70 @@
-//! Who is calling: a bearer key becomes a [`Caller`] with a proven scope, or an [`Admin`].
-//! Two classes of credentials that never stand in for each other. Knows no route.
+//! Who is calling: a bearer credential becomes a [`Caller`] with a proven scope, or an [`Admin`] or a [`Viewer`].
+//! Classes of credentials that never stand in for each other. Knows no route.
 
 mod bearer;
+mod identity;
 
-use std::{marker::PhantomData, net::IpAddr, rc::Rc};
+use std::{marker::PhantomData, net::IpAddr};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tenora_adapter_store::{Actor, ActorKind, AdapterStore, AuthenticatedKey, Tenant};
+use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Tenant, TenantStatus};
 use tenora_engine::CacheDomain;
 use tracing::{Instrument, info_span};
 
-use crate::{error::ApiError, scope::Scope};
+pub use self::identity::{Credential, Identity};
+use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope};
 
-/// Checks credentials: tenants' keys against the store, the operator's against the configured one.
+/// Checks credentials: tenants' keys against the store, the operator's against the configured ones.
 pub struct Authenticator {
     store: AdapterStore,
     admin_key: SecretString,
+    viewer_key: Option<SecretString>,
+    proxies: TrustedProxies,
+}
+
+/// What an operator's credential may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rank {
+    Viewer,
+    Admin,
 }
 
 impl Authenticator {
-    /// An authenticator for the store's keys and this admin key.
-    pub fn new(store: AdapterStore, admin_key: SecretString) -> Self {
-        Self { store, admin_key }
+    /// An authenticator for the store's keys and these of the operator.
+    pub fn new(
+        store: AdapterStore,
+        admin_key: SecretString,
+        viewer_key: Option<SecretString>,
+        proxies: TrustedProxies,
+    ) -> Self {
+        Self { store, admin_key, viewer_key, proxies }
     }
 
-    async fn tenant_key(&self, request: &HttpRequest) -> Result<AuthenticatedKey, ApiError> {
+    async fn tenant(&self, request: &HttpRequest) -> Result<Identity, ApiError> {
         let presented = bearer::token(request.headers())?;
-        self.store.authenticate(presented).await?.ok_or(ApiError::WrongKey)
+        let key = self.store.authenticate(presented).await?.ok_or(ApiError::WrongKey)?;
+        Ok(Identity::Key(key))
     }
 
-    fn admin_key(&self, request: &HttpRequest) -> Result<(), ApiError> {
-        let presented = bearer::token(request.headers())?;
-        let right = presented.as_bytes().ct_eq(self.admin_key.expose_secret().as_bytes());
-        if right.into() { Ok(()) } else { Err(ApiError::WrongKey) }
+    /// Compares with both keys, whichever is right.
+    fn operator(&self, request: &HttpRequest) -> Result<Rank, ApiError> {
+        let presented = bearer::token(request.headers())?.as_bytes();
+        let is = |key: &SecretString| bool::from(presented.ct_eq(key.expose_secret().as_bytes()));
+        let (admin, viewer) = (is(&self.admin_key), self.viewer_key.as_ref().is_some_and(is));
+        match (admin, viewer) {
+            (true, _) => Ok(Rank::Admin),
+            (_, true) => Ok(Rank::Viewer),
+            _ => Err(ApiError::WrongKey),
+        }
     }
 }
 
-/// A tenant whose key holds the scope `S`: proof by construction.
+/// A tenant's credential that holds the scope `S`: proof by construction.
 pub struct Caller<S> {
-    key: Rc<AuthenticatedKey>,
+    identity: Identity,
     ip: Option<IpAddr>,
     scope: PhantomData<S>,
 }
@@ -49,17 +72,26 @@ pub struct Caller<S> {
 impl<S> Caller<S> {
     /// Whose request this is.
     pub fn tenant(&self) -> &Tenant {
-        &self.key.tenant
+        self.identity.tenant()
+    }
+
+    /// Everything that the credential says.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// For the audit rows.
     pub fn actor(&self) -> Actor {
-        Actor { kind: ActorKind::Key(self.key.key_id), ip: self.ip }
+        let kind = match self.identity.credential() {
+            Credential::Key(id) => ActorKind::Key(id),
+            Credential::Token(subject) => ActorKind::Token(subject),
+        };
+        Actor { kind, ip: self.ip }
     }
 
     /// KV blocks are shared within a tenant only.
     pub fn cache_domain(&self) -> CacheDomain {
-        CacheDomain(self.key.tenant.id.as_uuid().as_u128())
+        CacheDomain(self.tenant().id.as_uuid().as_u128())
     }
 }
 
@@ -72,19 +104,27 @@ impl<S: Scope> FromRequest for Caller<S> {
         let span = info_span!("authenticate");
         Box::pin(
             async move {
-                let key = authenticator(&request)?.tenant_key(&request).await?;
-                tracing::Span::current().record("tenant", key.tenant.slug.as_str());
-                if !key.scopes.contains(S::GRANT) {
-                    return Err(ApiError::InsufficientScope { scope: S::GRANT.as_str() });
+                let authenticator = authenticator(&request)?;
+                let identity = authenticator.tenant(&request).await?;
+                tracing::Span::current().record("tenant", identity.tenant().slug.as_str());
+                if identity.tenant().status == TenantStatus::Suspended {
+                    return Err(ApiError::TenantSuspended);
                 }
-                Ok(Self { key: Rc::new(key), ip: peer_ip(&request), scope: PhantomData })
+                match S::GRANT {
+                    Some(grant) if !identity.scopes().contains(grant) => {
+                        Err(ApiError::InsufficientScope { scope: grant.as_str() })
+                    }
+                    _ => {
+                        Ok(Self { identity, ip: authenticator.proxies.client(&request), scope: PhantomData })
+                    }
+                }
             }
             .instrument(span),
         )
     }
 }
 
-/// The operator.
+/// The operator: everything but inference.
 pub struct Admin {
     ip: Option<IpAddr>,
 }
@@ -96,13 +136,37 @@ impl Admin {
     }
 }
 
+/// The operator, or one who may only look.
+pub struct Viewer(());
+
 impl FromRequest for Admin {
     type Error = ApiError;
     type Future = std::future::Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let proven = authenticator(request).and_then(|authenticator| authenticator.admin_key(request));
-        std::future::ready(proven.map(|()| Self { ip: peer_ip(request) }))
+        std::future::ready(authenticator(request).and_then(|authenticator| {
+            match authenticator.operator(request)? {
+                Rank::Admin => Ok(Self { ip: authenticator.proxies.client(request) }),
+                Rank::Viewer => Err(ApiError::InsufficientScope { scope: "platform-admin" }),
+            }
+        }))
+    }
+}
+
+impl FromRequest for Viewer {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let proven = authenticator(request).and_then(|authenticator| authenticator.operator(request));
+        std::future::ready(proven.map(|_| Self(())))
+    }
+}
+
+impl Viewer {
+    /// Looking changes nothing, so no audit row will bear this name.
+    pub fn actor(&self) -> Actor {
+        Actor { kind: ActorKind::Admin, ip: None }
     }
 }
 
@@ -111,9 +175,4 @@ fn authenticator(request: &HttpRequest) -> Result<Data<Authenticator>, ApiError>
         .app_data::<Data<Authenticator>>()
         .cloned()
         .ok_or_else(|| ApiError::internal("no authenticator is mounted"))
-}
-
-/// The connection's own address: headers that claim another one are not believed.
-fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
-    request.peer_addr().map(|address| address.ip())
 }

@@ -31,8 +31,17 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         AdapterStore::open(store_config(&config, pepper)).await.context("cannot open the adapter store")?;
     let model = hub::folder(&config.engine, &data_dir).await?;
     let engine = start_engine(engine_config(&config.engine, model)).await?;
-    let authenticator = Data::new(Authenticator::new(store.clone(), admin_key.clone()));
-    let app = Data::new(App::new(store, engine, config.server.request_timeout));
+    let authenticator = Data::new(Authenticator::new(
+        store.clone(),
+        admin_key.clone(),
+        config.server.viewer_key.clone(),
+        config.server.trusted_proxies.clone(),
+    ));
+    let app = Data::new(App::new(store, engine, config.server.request_timeout, config.default_limits));
+    let review = tokio::spawn({
+        let app = app.clone().into_inner();
+        async move { app.admission.review(&app.store).await }
+    });
     let welcome = match &mode {
         Mode::Demo(dir) => {
             demo::seed(&app, dir, &data_dir, &demo::Server { url, admin_key }).await?.to_string()
@@ -41,7 +50,9 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
     let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
+    review.abort();
     app.shutdown();
+    app.store.flush().await;
     served
 }
 
@@ -102,6 +113,7 @@ fn store_config(config: &Config, pepper: SecretString) -> StoreConfig {
         redis_url: config.store.redis_url.clone(),
         redis_prefix: config.store.redis_prefix.clone(),
         pepper,
+        grace: config.store.outage_grace,
     }
 }
 

@@ -2,6 +2,7 @@
 //! The only reader of the environment. Every mistake is named at once, so that one restart fixes all of them.
 
 mod engine;
+mod limits;
 mod parse;
 mod reader;
 mod server;
@@ -10,6 +11,7 @@ mod store;
 use std::{fmt, path::PathBuf};
 
 use reader::Reader;
+use tenora_adapter_store::LimitOverrides;
 
 pub use self::{
     engine::{EngineSettings, HubSettings, ModelSource},
@@ -38,6 +40,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// The base model and how it is served.
     pub engine: EngineSettings,
+    /// What tenants may use at most when nothing else is said of them.
+    pub default_limits: LimitOverrides,
     /// What an operator should be told about these settings.
     pub notices: Vec<String>,
 }
@@ -66,8 +70,9 @@ impl Config {
         let store = StoreSettings::read(&mut reader);
         let server = ServerSettings::read(&mut reader, mode, &store);
         let engine = EngineSettings::read(&mut reader, mode);
+        let default_limits = limits::read(&mut reader);
         match reader.finish() {
-            Mistakes(none) if none.is_empty() => Ok(Self { server, store, engine, notices }),
+            Mistakes(none) if none.is_empty() => Ok(Self { server, store, engine, default_limits, notices }),
             mistakes => Err(mistakes),
         }
     }
@@ -75,7 +80,8 @@ impl Config {
 
 /// Every variable the server reads, in the order of `.env.example`.
 pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
-    server::VARIABLES.iter().chain(store::VARIABLES).chain(engine::VARIABLES).copied()
+    let groups = [server::VARIABLES, store::VARIABLES, engine::VARIABLES, limits::VARIABLES];
+    groups.into_iter().flatten().copied()
 }
 
 /// All that is wrong with the settings, one line each, naming the variable and the fix.

@@ -110,21 +110,23 @@ async fn ensure_key(
             return Ok(kept.api_key.clone());
         }
     }
-    for lost in operator.list_keys(&tenant.slug).await? {
+    let keys = operator.keys(&tenant.slug).await?;
+    for lost in keys.list().await? {
         if lost.name.as_str() == KEY_NAME && lost.revoked_at.is_none() {
-            operator.revoke_key(&tenant.slug, lost.id).await?;
+            keys.revoke(lost.id).await?;
         }
     }
-    let new = NewKey { name: DisplayName::parse(KEY_NAME)?, scopes: Scope::DEFAULT, expires_at: None };
-    Ok(operator.create_key(&tenant.slug, new).await?.key.expose_secret().to_owned())
+    let created = keys.create(NewKey::new(DisplayName::parse(KEY_NAME)?, Scope::DEFAULT)).await?;
+    Ok(created.key.expose_secret().to_owned())
 }
 
 /// The same way as an upload: staged, checked, committed. Files that are a version already stay that version.
 async fn ensure_adapter(app: &App, dir: &Path, tenant: &Tenant, name: &str) -> anyhow::Result<String> {
     let files = dir.join("adapters").join(name);
-    let tenant = app.store.tenant(tenant.id);
-    let staged = stage(&tenant, &files).await.with_context(|| format!("cannot read {}", files.display()))?;
-    let added = app.add_version(&tenant, &AdapterName::parse(name)?, staged, &Actor::SYSTEM).await;
+    let staged = stage(&app.store.tenant(tenant.id), &files)
+        .await
+        .with_context(|| format!("cannot read {}", files.display()))?;
+    let added = app.add_version(tenant, &AdapterName::parse(name)?, staged, &Actor::SYSTEM).await;
     added.map_err(|error| anyhow!(error).context(format!("the adapter {name} is not accepted")))?;
     Ok(name.to_owned())
 }

@@ -42,6 +42,19 @@ pub enum ApiError {
         scope: &'static str,
     },
 
+    /// The tenant is suspended.
+    #[error("This tenant is suspended. Its operator can make it active again.")]
+    TenantSuspended,
+    /// The credential was revoked, or its tenant suspended, while an answer was being generated.
+    #[error("The answer was cut off: the credential that asked for it was revoked.")]
+    CredentialRevoked,
+    /// A key would be given more than its maker may do.
+    #[error("A key cannot be given what its maker may not do: {what}.")]
+    GrantExceeded {
+        /// The scope or adapter beyond the maker's.
+        what: String,
+    },
+
     /// The body is not JSON.
     #[error("The request body is not valid JSON: {problem}.")]
     InvalidJson {
@@ -142,6 +155,17 @@ pub enum ApiError {
     /// The template refused the conversation.
     #[error("The model's chat template does not accept these messages: {0}.")]
     ChatTemplate(String),
+
+    /// The tenant has as much as it may have.
+    #[error(
+        "This would exceed the tenant's limit of {limit} {what}. Delete some, or ask the operator for more."
+    )]
+    OverQuota {
+        /// More of what.
+        what: &'static str,
+        /// The most that it may have.
+        limit: u64,
+    },
 
     /// The operator named a tenant that does not exist.
     #[error("There is no tenant `{slug}`.")]

@@ -14,7 +14,7 @@ use tracing::{Instrument, info_span};
 use crate::{
     admission::InFlight,
     app::App,
-    auth::{Admin, Caller},
+    auth::{Admin, Caller, Viewer},
     error::ApiError,
     scope::{self, Scope},
 };
@@ -24,10 +24,12 @@ use crate::{
 pub enum Access {
     /// Nothing.
     Anyone,
-    /// A tenant's key with this scope.
-    Tenant(&'static str),
+    /// A tenant's credential with this scope; `None` = any.
+    Tenant(Option<&'static str>),
     /// The operator's key.
     Admin,
+    /// The operator's key, or that of who may only look.
+    AdminRead,
 }
 
 /// A permission as a value of the route table; its type says what proves it.
@@ -45,6 +47,10 @@ pub struct Anyone;
 /// The operator only.
 #[derive(Debug, Clone, Copy)]
 pub struct Operator;
+
+/// The operator, and who may only look.
+#[derive(Debug, Clone, Copy)]
+pub struct OperatorRead;
 
 /// The proof that nothing had to be proven.
 pub struct Unproven;
@@ -72,18 +78,25 @@ impl Permission for Operator {
     }
 }
 
+impl Permission for OperatorRead {
+    type Proof = Viewer;
+    fn access() -> Access {
+        Access::AdminRead
+    }
+}
+
 macro_rules! tenant_permissions {
     ($($scope:ident),+) => {$(
         impl Permission for scope::$scope {
             type Proof = Caller<Self>;
             fn access() -> Access {
-                Access::Tenant(<Self as Scope>::GRANT.as_str())
+                Access::Tenant(<Self as Scope>::GRANT.map(|grant| grant.as_str()))
             }
         }
     )+};
 }
 
-tenant_permissions!(Chat, ModelsRead, AdaptersRead, AdaptersWrite);
+tenant_permissions!(Member, Chat, ModelsRead, AdaptersRead, AdaptersWrite, KeysWrite);
 
 /// A handler's arguments that begin with the proof of `P`.
 pub trait GuardedBy<P: Permission> {

@@ -34,3 +34,5 @@ pub mod secrets;
 pub mod telemetry;
 
 pub mod config;
+
+pub mod client_address;

@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, chat, completions, health, keys, models, tenants},
+    api::{adapters, audit, chat, completions, health, keys, me, models, tenants},
     error::ApiResult,
     guard::Unproven,
 };
@@ -23,8 +23,10 @@ use crate::{
         chat::create, completions::create,
         models::list, models::show,
         adapters::create, adapters::list, adapters::show, adapters::delete,
-        tenants::create, tenants::list,
-        keys::create, keys::list, keys::revoke,
+        me::show, keys::list, keys::create, keys::revoke, keys::rotate,
+        tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
+        keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,
+        audit::list,
         health::about, health::alive, health::ready, document,
     ),
     modifiers(&Credentials),

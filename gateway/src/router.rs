@@ -7,12 +7,12 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, chat, completions, health, keys, models, tenants},
+    api::{adapters, audit, chat, completions, health, keys, me, models, tenants},
     body,
     error::{ApiError, ApiResult},
-    guard::{Access, Anyone, GuardedBy, Operator, Permission, guarded},
+    guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
     openapi,
-    scope::{AdaptersRead, AdaptersWrite, Chat, ModelsRead},
+    scope::{AdaptersRead, AdaptersWrite, Chat, KeysWrite, Member, ModelsRead},
 };
 
 /// One route: how it is asked, who may ask, what answers.
@@ -37,11 +37,21 @@ pub fn routes() -> Vec<Route> {
         get("/v1/adapters", AdaptersRead, adapters::list),
         get("/v1/adapters/{name}", AdaptersRead, adapters::show),
         delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
+        get("/v1/me", Member, me::show),
+        get("/v1/keys", KeysWrite, keys::list),
+        post("/v1/keys", KeysWrite, keys::create),
+        delete("/v1/keys/{id}", KeysWrite, keys::revoke),
+        post("/v1/keys/{id}/rotate", KeysWrite, keys::rotate),
         post("/admin/v1/tenants", Operator, tenants::create),
-        get("/admin/v1/tenants", Operator, tenants::list),
-        post("/admin/v1/tenants/{slug}/keys", Operator, keys::create),
-        get("/admin/v1/tenants/{slug}/keys", Operator, keys::list),
-        delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke),
+        get("/admin/v1/tenants", OperatorRead, tenants::list),
+        get("/admin/v1/tenants/{slug}", OperatorRead, tenants::show),
+        patch("/admin/v1/tenants/{slug}", Operator, tenants::update),
+        delete("/admin/v1/tenants/{slug}", Operator, tenants::delete),
+        post("/admin/v1/tenants/{slug}/keys", Operator, keys::create_for),
+        get("/admin/v1/tenants/{slug}/keys", OperatorRead, keys::list_of),
+        delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke_of),
+        post("/admin/v1/tenants/{slug}/keys/{id}/rotate", Operator, keys::rotate_of),
+        get("/admin/v1/audit", OperatorRead, audit::list),
         get("/", Anyone, health::about),
         get("/healthz", Anyone, health::alive),
         get("/readyz", Anyone, health::ready),
@@ -79,6 +89,14 @@ where
     Args: GuardedBy<P> + 'static,
 {
     route(Method::POST, path, permission, handler)
+}
+
+fn patch<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    route(Method::PATCH, path, permission, handler)
 }
 
 fn delete<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route

@@ -4,8 +4,8 @@ use tenora_adapter_store::Scope as Grant;
 
 /// A scope as a type.
 pub trait Scope: 'static {
-    /// The grant that a key must hold.
-    const GRANT: Grant;
+    /// The grant that a credential must hold; `None` = any credential of a tenant will do.
+    const GRANT: Option<Grant>;
 }
 
 macro_rules! scopes {
@@ -15,9 +15,17 @@ macro_rules! scopes {
         pub struct $marker;
 
         impl Scope for $marker {
-            const GRANT: Grant = Grant::$grant;
+            const GRANT: Option<Grant> = Some(Grant::$grant);
         }
     )+};
+}
+
+/// Any credential of a tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Member;
+
+impl Scope for Member {
+    const GRANT: Option<Grant> = None;
 }
 
 scopes! {
@@ -29,4 +37,6 @@ scopes! {
     AdaptersRead => AdaptersRead,
     /// Upload and delete adapters.
     AdaptersWrite => AdaptersWrite,
+    /// Make and revoke the tenant's keys.
+    KeysWrite => KeysWrite,
 }

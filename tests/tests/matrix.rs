@@ -8,7 +8,9 @@ use tenora_gateway::{
 };
 use tenora_tests::{Adapter, Client, Reply, Server, Settings, chat};
 
-const SCOPES: [&str; 4] = ["chat", "models:read", "adapters:read", "adapters:write"];
+const SCOPES: [&str; 6] =
+    ["chat", "models:read", "adapters:read", "adapters:write", "usage:read", "keys:write"];
+const VIEWER: &str = "look-but-do-not-touch-0123456789abcdef";
 
 struct World {
     settings: Settings,
@@ -18,7 +20,7 @@ struct World {
 impl World {
     /// A valid request to the route, about resources of `acme`.
     async fn request(&self, route: &Route, client: &Client) -> RequestBuilder {
-        let json = |path: &str, body| client.request(Method::POST, path).json(&body);
+        let json = |path: &str, body| client.request(method(route), path).json(&body);
         match (route.method.as_str(), route.path) {
             ("POST", "/v1/chat/completions") => {
                 let mut body = chat("ticket-triage", "Hello");
@@ -34,26 +36,37 @@ impl World {
                 let path = route.path.replace("{model}", "ticket-triage").replace("{name}", "ticket-triage");
                 client.request(Method::GET, &path)
             }
-            ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": "new-one"})),
-            ("POST", "/admin/v1/tenants/{slug}/keys") => {
-                json("/admin/v1/tenants/acme/keys", json!({"name": "matrix"}))
+            ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": self.fresh_slug().await})),
+            ("PATCH", "/admin/v1/tenants/{slug}") => json("/admin/v1/tenants/acme", json!({"name": "Acme"})),
+            ("DELETE", "/admin/v1/tenants/{slug}") => {
+                let slug = self.fresh_slug().await;
+                self.server.admin(&self.settings).post("/admin/v1/tenants", &json!({"slug": slug})).await;
+                client.request(Method::DELETE, &format!("/admin/v1/tenants/{slug}"))
             }
-            ("DELETE", "/admin/v1/tenants/{slug}/keys/{id}") => {
-                let key = self.key(&SCOPES).await;
-                let path = format!("/admin/v1/tenants/acme/keys/{}", key.body["id"].as_str().expect("an id"));
-                client.request(Method::DELETE, &path)
+            ("POST", path) if path.ends_with("/keys") => {
+                json(&path.replace("{slug}", "acme"), json!({"name": "matrix"}))
             }
-            (method, path) => {
-                let method = method.parse().expect("a method");
-                client.request(method, &path.replace("{slug}", "acme"))
+            (verb, path) if path.contains("/keys/{id}") => {
+                let key = self.key("acme", &SCOPES).await;
+                let path =
+                    path.replace("{slug}", "acme").replace("{id}", key.body["id"].as_str().expect("an id"));
+                let request = client.request(method(route), &path);
+                if verb == "POST" { request.json(&json!({})) } else { request }
             }
+            (_, path) => client.request(method(route), &path.replace("{slug}", "acme")),
         }
     }
 
-    async fn key(&self, scopes: &[&str]) -> Reply {
+    /// A slug that nobody has, or had.
+    async fn fresh_slug(&self) -> String {
+        let made = self.key("acme", &["chat"]).await;
+        format!("t-{}", &made.body["id"].as_str().expect("an id")[12..])
+    }
+
+    async fn key(&self, tenant: &str, scopes: &[&str]) -> Reply {
         let admin = self.server.admin(&self.settings);
-        let made =
-            admin.post("/admin/v1/tenants/acme/keys", &json!({"name": "made", "scopes": scopes})).await;
+        let path = format!("/admin/v1/tenants/{tenant}/keys");
+        let made = admin.post(&path, &json!({"name": "made", "scopes": scopes})).await;
         assert_eq!(made.status, 201, "{}", made.body);
         made
     }
@@ -63,31 +76,72 @@ impl World {
         (reply.status, reply.code().to_owned())
     }
 
+    async fn client_with(&self, tenant: &str, scopes: &[&str]) -> Client {
+        self.server.client(self.key(tenant, scopes).await.body["key"].as_str())
+    }
+
     async fn client_without(&self, scope: &str) -> Client {
         let others: Vec<_> = SCOPES.into_iter().filter(|other| *other != scope).collect();
-        self.server.client(self.key(&others).await.body["key"].as_str())
+        self.client_with("acme", &others).await
     }
+
+    /// Keys that were right once.
+    async fn revoked_and_expired(&self) -> [Client; 2] {
+        let admin = self.server.admin(&self.settings);
+        let revoked = self.key("acme", &SCOPES).await.body;
+        let path = format!("/admin/v1/tenants/acme/keys/{}", revoked["id"].as_str().expect("an id"));
+        assert_eq!(admin.delete(&path).await.status, 200);
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+        let soon = now.as_secs() + 1;
+        let body = json!({"name": "short-lived", "scopes": SCOPES, "expires_at": soon});
+        let expired = admin.post("/admin/v1/tenants/acme/keys", &body).await.body;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        [revoked, expired].map(|made| self.server.client(made["key"].as_str()))
+    }
+
+    /// Everybody whose credential is none of a tenant.
+    async fn strangers(&self) -> Vec<(&'static str, Client)> {
+        let anonymous = self.server.client(None);
+        let [revoked, expired] = self.revoked_and_expired().await;
+        let unknown = format!("tk_{}.{}", "0".repeat(32), "a".repeat(64));
+        let whole = self.key("acme", &SCOPES).await.body["key"].as_str().expect("a key").to_owned();
+        vec![
+            ("no key", anonymous.clone()),
+            ("malformed", anonymous.with_authorization(Some("Basic dGs6eA=="))),
+            ("nothing after Bearer", anonymous.with_authorization(Some("Bearer"))),
+            ("unknown key", self.server.client(Some(&unknown))),
+            ("the public half of a key", self.server.client(whole.split('.').next())),
+            ("a key cut short", self.server.client(Some(&whole[..whole.len() - 1]))),
+            ("revoked", revoked),
+            ("expired", expired),
+        ]
+    }
+}
+
+/// The route's method, as this client writes it.
+fn method(route: &Route) -> Method {
+    route.method.as_str().parse().expect("a method")
 }
 
 #[tokio::test]
 async fn every_route_meets_every_kind_of_credential() {
-    let settings = Settings::demo();
+    let settings = Settings::demo().with("TENORA_VIEWER_KEY", VIEWER);
     let world = World { server: settings.start(), settings };
-    let anonymous = world.server.client(None);
-    let strangers = [
-        ("no key", anonymous.clone()),
-        ("malformed", anonymous.with_authorization(Some("Basic dGs6eA=="))),
-        ("nothing after Bearer", anonymous.with_authorization(Some("Bearer"))),
-        ("wrong key", world.server.client(Some(&format!("tk_{}.{}", "0".repeat(32), "a".repeat(43))))),
-    ];
+    let strangers = world.strangers().await;
     let (acme, globex) =
-        (world.server.tenant(&world.settings, "acme"), world.server.tenant(&world.settings, "globex"));
-    let admin = world.server.admin(&world.settings);
+        (world.client_with("acme", &SCOPES).await, world.client_with("globex", &SCOPES).await);
+    let (admin, viewer) = (world.server.admin(&world.settings), world.server.client(Some(VIEWER)));
     let ok = |status: u16| (status, String::new());
     let wrong_key = (401, "invalid_api_key".to_owned());
+    let lacks_scope = (403, "insufficient_scope".to_owned());
     for route in routes() {
         let what = format!("{} {}", route.method, route.path);
         let right = if route.method == "POST" && !route.path.ends_with("completions") { 201 } else { 200 };
+        if route.access != Access::Anyone {
+            for (who, client) in &strangers {
+                assert_eq!(world.status(&route, client).await, wrong_key, "{what}: {who}");
+            }
+        }
         match route.access {
             Access::Anyone => {
                 for (who, client) in &strangers {
@@ -95,26 +149,29 @@ async fn every_route_meets_every_kind_of_credential() {
                 }
             }
             Access::Tenant(scope) => {
-                for (who, client) in strangers.iter().chain([&("the operator's key", admin.clone())]) {
-                    assert_eq!(world.status(&route, client).await, wrong_key, "{what}: {who}");
+                for client in [&admin, &viewer] {
+                    assert_eq!(world.status(&route, client).await, wrong_key, "{what}: an operator's key");
                 }
-                let lacking = world.status(&route, &world.client_without(scope).await).await;
-                assert_eq!(lacking, (403, "insufficient_scope".to_owned()), "{what}: without {scope}");
+                if let Some(scope) = scope {
+                    let lacking = world.status(&route, &world.client_without(scope).await).await;
+                    assert_eq!(lacking, lacks_scope, "{what}: without {scope}");
+                }
                 let foreign = world.status(&route, &globex).await;
                 let names_a_resource = route.path.contains('{') || route.path.ends_with("completions");
                 let own = route.path == "/v1/adapters/{name}" && route.method == "DELETE";
                 if names_a_resource && !own {
-                    let unknown = (404, "model_not_found".to_owned());
-                    assert_eq!(foreign, unknown, "{what}: another tenant's key");
+                    let code =
+                        if route.path.contains("/keys/") { "key_not_found" } else { "model_not_found" };
+                    assert_eq!(foreign, (404, code.to_owned()), "{what}: another tenant's key");
                 } else {
                     assert_eq!(foreign, ok(right), "{what}: another tenant's key, in its own space");
                 }
                 assert_eq!(world.status(&route, &acme).await, ok(right), "{what}: the right key");
             }
-            Access::Admin => {
-                for (who, client) in strangers.iter().chain([&("a tenant's key", acme.clone())]) {
-                    assert_eq!(world.status(&route, client).await, wrong_key, "{what}: {who}");
-                }
+            Access::Admin | Access::AdminRead => {
+                assert_eq!(world.status(&route, &acme).await, wrong_key, "{what}: a tenant's key");
+                let looking = if route.access == Access::AdminRead { ok(right) } else { lacks_scope.clone() };
+                assert_eq!(world.status(&route, &viewer).await, looking, "{what}: who may only look");
                 assert_eq!(world.status(&route, &admin).await, ok(right), "{what}: the right key");
             }
         }

@@ -7,7 +7,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::adapter::{Adapter, SHOWN_VERSIONS, Version};
-use crate::database::{Database, Transaction, execute, on};
+use crate::database::{Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{AdapterName, Digest, ModelRef, Selector, TenantId, VersionNumber};
 use crate::tenant::{Page, Paging};
@@ -47,7 +47,7 @@ impl TryFrom<VersionRow> for Version {
 
 /// The live version that a reference means, if there is one.
 pub(crate) async fn find(
-    database: &Database,
+    transaction: &mut Transaction,
     tenant_id: TenantId,
     model: &ModelRef,
 ) -> Result<Option<Version>, StoreError> {
@@ -59,50 +59,50 @@ pub(crate) async fn find(
                             AND number = $3";
     let row: Option<VersionRow> = match model.selector() {
         Selector::Latest => {
-            on!(database, pool => sqlx::query_as(LATEST).bind(tenant_id).bind(model.name()).fetch_optional(pool))?
+            on!(transaction, t => sqlx::query_as(LATEST).bind(tenant_id).bind(model.name()).fetch_optional(&mut **t))?
         }
-        Selector::Version(number) => on!(database, pool => sqlx::query_as(NUMBERED)
+        Selector::Version(number) => on!(transaction, t => sqlx::query_as(NUMBERED)
             .bind(tenant_id)
             .bind(model.name())
             .bind(i64::from(number.get()))
-            .fetch_optional(pool))?,
+            .fetch_optional(&mut **t))?,
     };
     row.map(Version::try_from).transpose()
 }
 
 pub(crate) async fn show(
-    database: &Database,
+    transaction: &mut Transaction,
     tenant_id: TenantId,
     name: &AdapterName,
 ) -> Result<Option<Adapter>, StoreError> {
     const SELECT: &str =
         "SELECT name, created_at FROM adapters WHERE tenant_id = $1 AND name = $2 AND deleted_at IS NULL";
     let row: Option<AdapterRow> =
-        on!(database, pool => sqlx::query_as(SELECT).bind(tenant_id).bind(name).fetch_optional(pool))?;
-    let adapters = with_versions(database, tenant_id, row.into_iter().collect()).await?;
+        on!(transaction, t => sqlx::query_as(SELECT).bind(tenant_id).bind(name).fetch_optional(&mut **t))?;
+    let adapters = with_versions(transaction, tenant_id, row.into_iter().collect()).await?;
     Ok(adapters.into_iter().next())
 }
 
 pub(crate) async fn list(
-    database: &Database,
+    transaction: &mut Transaction,
     tenant_id: TenantId,
     paging: &Paging<AdapterName>,
 ) -> Result<Page<Adapter>, StoreError> {
     const SELECT: &str = "SELECT name, created_at FROM adapters \
                           WHERE tenant_id = $1 AND name > $2 AND deleted_at IS NULL ORDER BY name LIMIT $3";
     let after = paging.after.as_ref().map_or("", AdapterName::as_str);
-    let rows: Vec<AdapterRow> = on!(database, pool => sqlx::query_as(SELECT)
+    let rows: Vec<AdapterRow> = on!(transaction, t => sqlx::query_as(SELECT)
         .bind(tenant_id)
         .bind(after)
         .bind(paging.rows())
-        .fetch_all(pool))?;
+        .fetch_all(&mut **t))?;
     let page = Page::new(rows, paging.length());
-    Ok(Page { has_more: page.has_more, items: with_versions(database, tenant_id, page.items).await? })
+    Ok(Page { has_more: page.has_more, items: with_versions(transaction, tenant_id, page.items).await? })
 }
 
 /// Adds the newest versions to adapters that stand in the order of their names.
 async fn with_versions(
-    database: &Database,
+    transaction: &mut Transaction,
     tenant_id: TenantId,
     adapters: Vec<AdapterRow>,
 ) -> Result<Vec<Adapter>, StoreError> {
@@ -112,12 +112,12 @@ async fn with_versions(
                           WHERE v.tenant_id = $1 AND v.adapter >= $2 AND v.adapter <= $3 AND v.deleted_at IS NULL \
                           AND v.number > a.last_number - $4 ORDER BY v.number DESC";
     let (Some(first), Some(last)) = (adapters.first(), adapters.last()) else { return Ok(Vec::new()) };
-    let rows: Vec<VersionRow> = on!(database, pool => sqlx::query_as(SELECT)
+    let rows: Vec<VersionRow> = on!(transaction, t => sqlx::query_as(SELECT)
         .bind(tenant_id)
         .bind(&first.name)
         .bind(&last.name)
         .bind(i64::from(SHOWN_VERSIONS))
-        .fetch_all(pool))?;
+        .fetch_all(&mut **t))?;
     let mut adapters: Vec<Adapter> = adapters
         .into_iter()
         .map(|row| Adapter { name: row.name, created_at: row.created_at, versions: Vec::new() })
@@ -229,6 +229,52 @@ pub(crate) async fn delete(
         .bind(now)
         .fetch_all(&mut **t))?;
     Ok(Some(digests.into_iter().map(|row| row.0).collect()))
+}
+
+/// Turns all of a tenant's adapters into tombstones; returns the digests they had.
+pub(crate) async fn delete_all(
+    transaction: &mut Transaction,
+    tenant_id: TenantId,
+    now: OffsetDateTime,
+) -> Result<BTreeSet<Digest>, StoreError> {
+    const ADAPTERS: &str = "UPDATE adapters SET deleted_at = $2 WHERE tenant_id = $1 AND deleted_at IS NULL";
+    const VERSIONS: &str = "UPDATE adapter_versions SET deleted_at = $2 \
+                            WHERE tenant_id = $1 AND deleted_at IS NULL RETURNING digest";
+    execute!(transaction, sqlx::query(ADAPTERS).bind(tenant_id).bind(now))?;
+    let digests: Vec<(Digest,)> = on!(transaction, t => sqlx::query_as(VERSIONS)
+        .bind(tenant_id)
+        .bind(now)
+        .fetch_all(&mut **t))?;
+    Ok(digests.into_iter().map(|row| row.0).collect())
+}
+
+/// What a tenant has already.
+pub(crate) struct Held {
+    /// Live adapters, apart from the one that gets a version.
+    pub(crate) other_adapters: u64,
+    /// Bytes of all live versions; the same content under two names counts twice.
+    pub(crate) bytes: u64,
+}
+
+/// What the tenant has, before `adapter` gets a version.
+pub(crate) async fn held(
+    transaction: &mut Transaction,
+    tenant_id: TenantId,
+    adapter: &AdapterName,
+) -> Result<Held, StoreError> {
+    const ADAPTERS: &str =
+        "SELECT COUNT(*) FROM adapters WHERE tenant_id = $1 AND name <> $2 AND deleted_at IS NULL";
+    const BYTES: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS bigint) FROM adapter_versions \
+                         WHERE tenant_id = $1 AND deleted_at IS NULL";
+    let (others,): (i64,) = on!(transaction, t => sqlx::query_as(ADAPTERS)
+        .bind(tenant_id)
+        .bind(adapter)
+        .fetch_one(&mut **t))?;
+    let (bytes,): (i64,) = on!(transaction, t => sqlx::query_as(BYTES).bind(tenant_id).fetch_one(&mut **t))?;
+    Ok(Held {
+        other_adapters: others.try_into().map_err(StoreError::internal)?,
+        bytes: bytes.try_into().map_err(StoreError::internal)?,
+    })
 }
 
 /// Whether a live version of the tenant has this content.

@@ -54,6 +54,10 @@ impl World {
         self.operator().create_tenant(&slug_of(slug), &display(slug)).await.unwrap()
     }
 
+    pub(crate) async fn keys(&self, slug: &str) -> KeyStore {
+        self.operator().keys(&slug_of(slug)).await.unwrap()
+    }
+
     /// Runs a statement behind the store's back.
     pub(crate) async fn sql(&self, statement: &str) -> Vec<String> {
         raw_sql(&self.config.database, statement).await
@@ -90,6 +94,7 @@ pub(crate) fn config(dir: &Path, database: DatabaseUrl) -> StoreConfig {
         redis_url: None,
         redis_prefix: format!("tenora-test-{}:", Uuid::now_v7().simple()),
         pepper: SecretString::from("a pepper for tests"),
+        grace: std::time::Duration::from_secs(60),
     }
 }
 
@@ -151,6 +156,11 @@ pub(crate) fn display(text: &str) -> DisplayName {
     DisplayName::parse(text).unwrap()
 }
 
+/// A key to be made, with these scopes.
+pub(crate) fn new_key(scopes: ScopeSet) -> NewKey {
+    NewKey::new(display("ci"), scopes)
+}
+
 pub(crate) fn name(text: &str) -> AdapterName {
     AdapterName::parse(text).unwrap()
 }
@@ -160,7 +170,8 @@ pub(crate) fn model(text: &str) -> ModelRef {
 }
 
 pub(crate) fn checked(base: &str) -> Checked {
-    Checked { report: json!({ "rank": 8, "modules": ["q_proj"] }), base_fingerprint: base.to_owned() }
+    let report = json!({ "rank": 8, "modules": ["q_proj"] });
+    Checked { report, base_fingerprint: base.to_owned(), limits: LimitOverrides::default() }
 }
 
 /// Stages an adapter whose content is told apart by `content`.

@@ -54,8 +54,9 @@ pub(super) fn load<A: ResidentAdapter>(
 fn yield_to_steps() {
     #[cfg(target_os = "linux")]
     {
-        /// Added to the niceness that the process has, of at most 19: ten more is about a tenth of the processor.
-        const NICER: libc::c_int = 10;
+        /// Added to the niceness that the process has, of at most 19: less than the steps get, and enough to be there soon.
+        /// Ten would be a tenth of the processor, and requests of many cold adapters waited most of their time for it.
+        const NICER: libc::c_int = 3;
         #[expect(
             unsafe_code,
             reason = "system calls without pointers, about the calling thread (id 0) alone"

@@ -111,7 +111,11 @@ impl CpuRunner {
 impl Runner for CpuRunner {
     type Adapter = CpuAdapter;
 
-    fn run(&mut self, batch: &Batch<CpuAdapter>) -> Result<Logits<'_>, EngineError> {
+    fn run_with(
+        &mut self,
+        batch: &Batch<CpuAdapter>,
+        between: &mut dyn FnMut(),
+    ) -> Result<Logits<'_>, EngineError> {
         batch.check(&self.base.model, (self.kv.blocks(), BLOCK_TOKENS))?;
         let wanted = batch.logits_rows();
         if batch.rows() > self.most.0 || wanted > self.most.1 {
@@ -120,14 +124,15 @@ impl Runner for CpuRunner {
                 "malformed batch: over {rows} rows or {sequences} sequences"
             )));
         }
-        self.decoder.forward(&mut Step {
+        let mut step = Step {
             batch,
             views: self.workspace.views(),
             kv: &mut self.kv,
             coming: &mut self.coming,
             pool: &mut self.pool,
             instructions: self.instructions,
-        });
+        };
+        self.decoder.forward(&mut step, between);
         let (numbers, stride) = self.workspace.logits(wanted);
         Ok(Logits::new(numbers, stride, self.base.model.vocab_size))
     }

@@ -67,11 +67,15 @@ impl ReferenceRunner {
 impl Runner for ReferenceRunner {
     type Adapter = ReferenceAdapter;
 
-    fn run(&mut self, batch: &Batch<ReferenceAdapter>) -> Result<Logits<'_>, EngineError> {
+    fn run_with(
+        &mut self,
+        batch: &Batch<ReferenceAdapter>,
+        between: &mut dyn FnMut(),
+    ) -> Result<Logits<'_>, EngineError> {
         batch.check(&self.base.model, (self.kv.blocks(), BLOCK_TOKENS))?;
-        let step = || -> candle_core::Result<_> {
+        let mut step = || -> candle_core::Result<_> {
             let plan = StepPlan::new(batch, &self.kv)?;
-            self.decoder.forward(batch, &plan, &self.kv)
+            self.decoder.forward(batch, (&plan, &self.kv), between)
         };
         self.logits = step().map_err(|e| EngineError::Fault(e.to_string()))?;
         let vocab_size = self.base.model.vocab_size;

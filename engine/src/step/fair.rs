@@ -7,18 +7,20 @@
 //! `1 + ρ` where ρ is the adapter's bytes over the base model's. A prompt of `p` tokens and an answer of `o` cost
 //! `p + 2·o - 1`.
 //!
-//! *What it decides*: whose waiting request begins, whose prompt gets the step's rows, and who gives way when places or
-//! KV blocks run out. Decodes of what runs always run.
+//! *What it decides*: whose waiting request begins, whose prompt gets the step's rows, who gives way when places or KV
+//! blocks run out, and who sits a step out: a tenant that is ahead of the least served one by more than twice `S`, `S`
+//! being `max_batch_sequences`, gets rows only up to the few (`CHEAP_ROWS`) that make no step longer. So a tenant with
+//! many sequences does not slow down the tokens of one with few.
 //!
-//! *Bound.* Let two tenants have requests waiting that could run, in every step of an interval. A tenant that is ahead
-//! begins nothing new and its prompts get no row that the other could use; its counter grows only by what it has
-//! running, at most `S` sequences of at most `L` tokens each. So the counters never differ by more than
+//! *Bound.* Let two tenants have rows that could run in every step of an interval. The one that is ahead begins nothing
+//! new and its prompts get no row that the other could use; beyond the slack its counter grows only by cheap rows of what
+//! it has running, at most `S` sequences of at most `L` tokens each. So the counters never differ by more than
 //! `2·S·L·(1 + ρ) ÷ w`, `w` being the weight of the one ahead, and what they are given in any interval by no more than
-//! twice that, whatever the sizes of their requests. `S` is `max_batch_sequences`; takeovers of places (`turns.rs`) make
-//! it about the tenant's own share of them.
+//! twice that, whatever the sizes of their requests; where each has `CHEAP_ROWS` to run, they stay within the slack and
+//! one step's rows.
 //!
 //! *No burst.* A tenant without anything to run saves nothing up: when it has again, its counter is lifted to the
-//! smallest of those that had work all along. Steps in which nobody waits owe nobody anything: then all are lifted to
+//! smallest of those that had work all along. Steps in which nobody has work owe nobody anything: then all are lifted to
 //! the largest. *Work-conserving*: whoever is alone gets everything.
 
 use std::{
@@ -89,6 +91,12 @@ impl Fair {
         let account = account.or_insert(Account { counter: self.level, has_work: false });
         let parts = (units * PARTS / f64::from(weight.get())).ceil() as u64;
         account.counter.0 = account.counter.0.saturating_add(parts);
+    }
+
+    /// Beyond what a tenant is ahead of others: this much more than the least served of those that work.
+    pub(super) fn ahead(&self, working: &BTreeSet<CacheDomain>, slack: f64) -> Counter {
+        let least = working.iter().map(|tenant| self.counter(*tenant)).min().unwrap_or(self.level);
+        Counter(least.0.saturating_add((slack * PARTS) as u64))
     }
 
     /// Where a tenant stands.

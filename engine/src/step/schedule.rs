@@ -1,6 +1,7 @@
 //! Which rows run next: one for every decoding sequence, so that no prompt holds one up; then prompts in chunks, as far
 //! as the step's time, its rows, the places and the blocks reach. Tenants take turns by their counters (`fair.rs`), each
-//! tenant's requests in order of arrival. One whose adapter is not there is passed over until it is.
+//! tenant's requests in order of arrival. One whose adapter is not there is passed over until it is. Who is ahead of the
+//! others sits out, decodes too, but for rows that cost the others next to nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,6 +11,9 @@ use crate::{
     request::CacheDomain,
     runner::Runner,
 };
+
+/// A step with fewer rows takes hardly less time, since it reads all weights anyway: who is ahead may fill it up to here.
+const CHEAP_ROWS: usize = 8;
 
 /// Rows of one choice in the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub(super) struct Plan {
     rows_left: usize,
     places_left: usize,
     short_of_blocks: bool,
+    /// Tenants beyond this are ahead.
+    ahead: Counter,
 }
 
 /// Where every choice stands before a step.
@@ -36,17 +42,26 @@ pub(super) struct Survey {
     pub(super) running: Vec<Place>,
     /// By tenant, in order of arrival: prompts in progress, and what could begin.
     pub(super) lines: BTreeMap<CacheDomain, VecDeque<Place>>,
+    /// Who has rows that could run, or requests that could begin.
+    pub(super) working: BTreeSet<CacheDomain>,
 }
 
 impl Plan {
-    fn new(rows: usize) -> Self {
+    fn new(rows: usize, ahead: Counter) -> Self {
         Self {
+            ahead,
             chunks: Vec::new(),
             units: (0.0, 0.0),
             rows_left: rows,
             places_left: 0,
             short_of_blocks: false,
         }
+    }
+
+    /// Whether a tenant that stands here has to sit out.
+    fn passes_over(&self, counter: Counter) -> bool {
+        let rows: usize = self.chunks.iter().map(|chunk| chunk.rows).sum();
+        counter > self.ahead && rows >= CHEAP_ROWS
     }
 }
 
@@ -55,13 +70,14 @@ impl<R: Runner> Stepper<R> {
     pub(super) fn schedule(&mut self) -> Plan {
         loop {
             let mut survey = self.survey();
-            self.fair.begin_step(&survey.lines.keys().copied().collect());
+            self.fair.begin_step(&survey.working);
             self.rank(&mut survey.running);
             if self.make_way(&survey) {
                 survey = self.survey();
                 self.rank(&mut survey.running);
             }
-            let mut plan = Plan::new(self.limits.rows);
+            let slack = 2.0 * self.limits.sequences as f64;
+            let mut plan = Plan::new(self.limits.rows, self.fair.ahead(&survey.working, slack));
             self.plan_decodes(survey.running.into(), &mut plan);
             self.plan_prompts(survey.lines, &mut plan);
             if !plan.chunks.is_empty() || !plan.short_of_blocks || !self.preempt_last() {
@@ -73,6 +89,7 @@ impl<R: Runner> Stepper<R> {
     pub(super) fn survey(&self) -> Survey {
         let mut running = Vec::new();
         let mut lines = BTreeMap::<_, VecDeque<Place>>::new();
+        let mut working = BTreeSet::new();
         for (&request, active) in &self.requests {
             let (awake, tenant) = (active.has_room(), active.submission.owner.domain);
             let may_begin = awake && self.has_adapter(request, active);
@@ -80,17 +97,21 @@ impl<R: Runner> Stepper<R> {
                 let place = Place { request, choice };
                 if own.running.is_some() {
                     running.push(place);
+                    if awake {
+                        working.insert(tenant);
+                    }
                 }
                 let has_work = match own.running {
                     Some(_) => awake && own.pending() > 1,
                     None => may_begin && active.may_begin(choice),
                 };
                 if has_work {
+                    working.insert(tenant);
                     lines.entry(tenant).or_default().push_back(place);
                 }
             }
         }
-        Survey { running, lines }
+        Survey { running, lines, working }
     }
 
     /// Who gives way, in the order from the last to the first: whose reader sleeps, then whose tenant is ahead, then the
@@ -107,11 +128,14 @@ impl<R: Runner> Stepper<R> {
         files.is_none_or(|files| self.residency.get(&files.digest, request).is_some())
     }
 
-    /// One row for every running sequence that has one token to go on from.
+    /// One row for every running sequence that has one token to go on from, unless its tenant sits out.
     fn plan_decodes(&mut self, mut running: VecDeque<Place>, plan: &mut Plan) {
         while let Some(place) = running.pop_front() {
             let (request, choice) = self.at(place);
             if plan.rows_left == 0 || !request.has_room() || choice.pending() != 1 {
+                continue;
+            }
+            if plan.passes_over(self.fair.counter(request.submission.owner.domain)) {
                 continue;
             }
             while !self.extend(place, 1) {
@@ -136,7 +160,10 @@ impl<R: Runner> Stepper<R> {
         let mut units_left = self.budget.for_prompts(plan.units.0);
         let mut turns: BTreeSet<(Counter, CacheDomain)> =
             lines.keys().map(|tenant| (self.fair.counter(*tenant), *tenant)).collect();
-        while let Some((_, tenant)) = turns.pop_first() {
+        while let Some((counter, tenant)) = turns.pop_first() {
+            if plan.passes_over(counter) {
+                return;
+            }
             let Some(place) = lines.get_mut(&tenant).and_then(VecDeque::pop_front) else { continue };
             if plan.rows_left == 0 {
                 return;

@@ -35,7 +35,7 @@ impl Places {
 impl<R: Runner> Stepper<R> {
     /// Frees places, and blocks, for those who wait and have less than their share; true when somebody gave way.
     /// Whoever is last in `running` gives way first.
-    pub(super) fn make_way(&mut self, Survey { running, lines }: &Survey) -> bool {
+    pub(super) fn make_way(&mut self, Survey { running, lines, .. }: &Survey) -> bool {
         let (mut running, before) = (running.clone(), running.len());
         let mut places = self.places();
         let mut free = self.limits.sequences.saturating_sub(running.len());

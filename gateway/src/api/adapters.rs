@@ -31,7 +31,10 @@ pub async fn create(
     let tenant = app.store.tenant(caller.tenant().id);
     let staging = tenant.stage().await?;
     let form = upload::receive(request.headers(), body, staging).await?;
-    let version = app.add_version(&tenant, &form.name, form.staged, &caller.actor()).await?;
+    if !caller.identity().may_use(&form.name) {
+        return Err(ApiError::model_not_found(form.name.as_str()));
+    }
+    let version = app.add_version(caller.tenant(), &form.name, form.staged, &caller.actor()).await?;
     tracing::info!(adapter = pinned(&version), digest = %version.digest, "Adapter version is routable");
     Ok(HttpResponse::Created().json(version_shape(&app, &version)))
 }
@@ -42,7 +45,8 @@ pub async fn create(
 pub async fn list(caller: Caller<scope::AdaptersRead>, page: Query<PageQuery>, app: Data<App>) -> ApiResult {
     let paging = paging(page.into_inner())?;
     let page = app.store.tenant(caller.tenant().id).list_adapters(&paging).await?;
-    let data = page.items.iter().map(|adapter| adapter_shape(&app, adapter)).collect();
+    let visible = page.items.iter().filter(|adapter| caller.identity().may_use(&adapter.name));
+    let data = visible.map(|adapter| adapter_shape(&app, adapter)).collect();
     Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
 }
 
@@ -51,7 +55,7 @@ pub async fn list(caller: Caller<scope::AdaptersRead>, page: Query<PageQuery>, a
     params(("name" = String, Path, description = "The adapter's name.")),
     responses((status = 200, body = Adapter), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn show(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: Data<App>) -> ApiResult {
-    let name = name(&path)?;
+    let name = name(&caller, &path)?;
     let adapter = app.store.tenant(caller.tenant().id).adapter(&name).await;
     let adapter = adapter.map_err(|error| not_found(&name, error))?;
     Ok(HttpResponse::Ok().json(adapter_shape(&app, &adapter)))
@@ -62,15 +66,16 @@ pub async fn show(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: 
     params(("name" = String, Path, description = "The adapter's name.")),
     responses((status = 200, body = DeletedAdapter), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn delete(caller: Caller<scope::AdaptersWrite>, path: Path<String>, app: Data<App>) -> ApiResult {
-    let name = name(&path)?;
+    let name = name(&caller, &path)?;
     let deleted = app.store.tenant(caller.tenant().id).delete_adapter(&name, &caller.actor()).await;
     deleted.map_err(|error| not_found(&name, error))?;
     Ok(HttpResponse::Ok().json(DeletedAdapter { id: name.to_string(), object: "adapter", deleted: true }))
 }
 
-/// A name that cannot exist is answered like one that does not.
-fn name(text: &str) -> Result<AdapterName, ApiError> {
-    AdapterName::parse(text).map_err(|_| ApiError::model_not_found(text))
+/// A name that cannot exist, or that the credential may not use, is answered like one that does not exist.
+fn name<S>(caller: &Caller<S>, text: &str) -> Result<AdapterName, ApiError> {
+    let name = AdapterName::parse(text).ok().filter(|name| caller.identity().may_use(name));
+    name.ok_or_else(|| ApiError::model_not_found(text))
 }
 
 fn not_found(name: &AdapterName, error: StoreError) -> ApiError {

@@ -20,8 +20,9 @@ pub async fn create(caller: Caller<scope::Chat>, body: Json<CompletionRequest>, 
     let Json(request) = body;
     let (telling, model) = (request.telling(), request.model.clone());
     let (prompt, sampling) = request.check()?;
-    let permit = app.admission.admit(&caller)?;
     let model = app.resolve_model(&caller, &model).await?;
-    let generation = app.generate(permit, model.request(&caller, prompt, sampling)).await?;
+    let prepared = app.prepare(model.request(&caller, prompt, sampling)).await?;
+    let permit = app.admission.admit(&caller)?;
+    let generation = app.generate(permit, prepared).await?;
     generation::respond::<Text>(generation, generation::Heading::new(&app, model, telling)).await
 }

@@ -63,8 +63,7 @@ impl Heading {
 pub(super) async fn respond<S: Shape>(mut events: AdmittedStream, heading: Heading) -> ApiResult {
     let Some(first) = events.next().await else { return Err(ApiError::ShuttingDown) };
     let first = first?;
-    let events =
-        stream::once(std::future::ready(Ok(first))).chain(events.map(|event| event.map_err(ApiError::from)));
+    let events = stream::once(std::future::ready(Ok(first))).chain(events);
     if heading.telling.stream {
         return Ok(heading
             .response()

@@ -1,97 +1,140 @@
-//! `/admin/v1/tenants/{slug}/keys`: the operator makes, lists and revokes tenants' keys.
+//! `/v1/keys` and `/admin/v1/tenants/{slug}/keys`: a tenant makes, lists, rotates and revokes its keys, or the operator does.
+
+mod checked;
 
 use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
 use secrecy::ExposeSecret;
-use tenora_adapter_store::{KeyId, KeyInfo, Scope, ScopeSet, StoreError, TenantSlug};
+use tenora_adapter_store::{KeyId, KeyInfo, KeyStore, TenantSlug};
 use time::OffsetDateTime;
 
-use super::tenants::checked_name;
+use self::checked::{Giver, end_of_grace, new_key};
+use super::tenants::{not_found, slug};
 use crate::{
     app::App,
-    auth::Admin,
+    auth::{Admin, Caller, Viewer},
     body::Json,
     error::{ApiError, ApiResult, ErrorEnvelope},
+    scope,
     wire::{
         list::List,
-        tenants::{CreatedKey, DeletedKey, Key, NewKey},
+        tenants::{CreatedKey, DeletedKey, Key, NewKey, Rotation},
     },
 };
+
+/// Makes a key that may do no more than the one that asks; the answer is the only place where its secret is shown.
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", security(("api_key" = [])), request_body = NewKey,
+    responses((status = 201, body = CreatedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn create(caller: Caller<scope::KeysWrite>, body: Json<NewKey>, app: Data<App>) -> ApiResult {
+    let new = new_key(body.0, &Giver::Tenant(caller.identity()))?;
+    created(own(&caller, &app).create(new).await?)
+}
+
+/// The tenant's keys, without their secrets.
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", security(("api_key" = [])),
+    responses((status = 200, body = List<Key>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn list(caller: Caller<scope::KeysWrite>, app: Data<App>) -> ApiResult {
+    listed(&own(&caller, &app)).await
+}
+
+/// Revokes a key of the tenant, everywhere within a second; answers that are being generated for it end too.
+#[utoipa::path(delete, path = "/v1/keys/{id}", tag = "keys", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The key's id.")),
+    responses((status = 200, body = DeletedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn revoke(caller: Caller<scope::KeysWrite>, path: Path<String>, app: Data<App>) -> ApiResult {
+    revoked(&own(&caller, &app), &path).await
+}
+
+/// Replaces a key by a new one that may do the same; the old one may go on working for a while.
+#[utoipa::path(post, path = "/v1/keys/{id}/rotate", tag = "keys", security(("api_key" = [])),
+    params(("id" = String, Path, description = "The key's id.")), request_body = Rotation,
+    responses((status = 201, body = CreatedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn rotate(
+    caller: Caller<scope::KeysWrite>,
+    path: Path<String>,
+    body: Json<Rotation>,
+    app: Data<App>,
+) -> ApiResult {
+    let (keys, id) = (own(&caller, &app), id(&path)?);
+    Giver::Tenant(caller.identity()).may_give(&keys.show(id).await?)?;
+    created(keys.rotate(id, end_of_grace(&body.0)?).await?)
+}
 
 /// Makes a key; the answer is the only place where its secret is shown.
 #[utoipa::path(post, path = "/admin/v1/tenants/{slug}/keys", tag = "admin", security(("admin_key" = [])),
     params(("slug" = String, Path, description = "The tenant.")), request_body = NewKey,
     responses((status = 201, body = CreatedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
-pub async fn create(admin: Admin, path: Path<String>, body: Json<NewKey>, app: Data<App>) -> ApiResult {
+pub async fn create_for(admin: Admin, path: Path<String>, body: Json<NewKey>, app: Data<App>) -> ApiResult {
+    let new = new_key(body.0, &Giver::Operator)?;
     let slug = slug(&path)?;
-    let new = checked(body.0)?;
-    let created = app.store.operator(admin.actor()).create_key(&slug, new).await;
-    let created = created.map_err(|error| not_found(&slug, error))?;
-    let key = created.key.expose_secret().to_owned();
-    Ok(HttpResponse::Created().json(CreatedKey { record: created_shape(&created), key }))
+    let made = keys_of(&app, admin.actor(), &slug).await?.create(new).await;
+    created(made.map_err(|error| not_found(&slug, error))?)
 }
 
 /// A tenant's keys, without their secrets.
 #[utoipa::path(get, path = "/admin/v1/tenants/{slug}/keys", tag = "admin", security(("admin_key" = [])),
     params(("slug" = String, Path, description = "The tenant.")),
     responses((status = 200, body = List<Key>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
-pub async fn list(admin: Admin, path: Path<String>, app: Data<App>) -> ApiResult {
-    let slug = slug(&path)?;
-    let keys = app.store.operator(admin.actor()).list_keys(&slug).await;
-    let keys = keys.map_err(|error| not_found(&slug, error))?;
-    Ok(HttpResponse::Ok().json(List::all(keys.iter().map(shape).collect())))
+pub async fn list_of(viewer: Viewer, path: Path<String>, app: Data<App>) -> ApiResult {
+    listed(&keys_of(&app, viewer.actor(), &slug(&path)?).await?).await
 }
 
-/// Revokes a key.
+/// Revokes a key, everywhere within a second; answers that are being generated for it end too.
 #[utoipa::path(delete, path = "/admin/v1/tenants/{slug}/keys/{id}", tag = "admin", security(("admin_key" = [])),
     params(("slug" = String, Path, description = "The tenant."), ("id" = String, Path, description = "The key's id.")),
     responses((status = 200, body = DeletedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
-pub async fn revoke(admin: Admin, path: Path<(String, String)>, app: Data<App>) -> ApiResult {
-    let (slug_text, id) = path.into_inner();
-    let slug = slug(&slug_text)?;
-    let key = KeyId::parse(&id).map_err(|_| ApiError::KeyNotFound)?;
-    let revoked = app.store.operator(admin.actor()).revoke_key(&slug, key).await;
-    revoked.map_err(|error| not_found(&slug, error))?;
-    Ok(HttpResponse::Ok().json(DeletedKey { id, object: "api_key", deleted: true }))
+pub async fn revoke_of(admin: Admin, path: Path<(String, String)>, app: Data<App>) -> ApiResult {
+    let (tenant, id) = path.into_inner();
+    revoked(&keys_of(&app, admin.actor(), &slug(&tenant)?).await?, &id).await
 }
 
-/// A slug that cannot exist is answered like one that does not.
-fn slug(text: &str) -> Result<TenantSlug, ApiError> {
-    TenantSlug::parse(text).map_err(|_| ApiError::TenantNotFound { slug: ApiError::echo(text) })
+/// Replaces a key by a new one that may do the same; the old one may go on working for a while.
+#[utoipa::path(post, path = "/admin/v1/tenants/{slug}/keys/{id}/rotate", tag = "admin", security(("admin_key" = [])),
+    params(("slug" = String, Path, description = "The tenant."), ("id" = String, Path, description = "The key's id.")),
+    request_body = Rotation,
+    responses((status = 201, body = CreatedKey), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn rotate_of(
+    admin: Admin,
+    path: Path<(String, String)>,
+    body: Json<Rotation>,
+    app: Data<App>,
+) -> ApiResult {
+    let (tenant, key) = path.into_inner();
+    let keys = keys_of(&app, admin.actor(), &slug(&tenant)?).await?;
+    created(keys.rotate(id(&key)?, end_of_grace(&body.0)?).await?)
 }
 
-fn not_found(slug: &TenantSlug, error: StoreError) -> ApiError {
-    match error {
-        StoreError::TenantNotFound => ApiError::TenantNotFound { slug: slug.to_string() },
-        other => other.into(),
-    }
+fn own(caller: &Caller<scope::KeysWrite>, app: &App) -> KeyStore {
+    app.store.tenant(caller.tenant().id).keys(caller.actor())
 }
 
-fn checked(new: NewKey) -> Result<tenora_adapter_store::NewKey, ApiError> {
-    let name = checked_name(&new.name)?;
-    let scopes = new.scopes.map_or(Ok(Scope::DEFAULT), |scopes| parse_scopes(&scopes))?;
-    let expires_at = new.expires_at.map(future).transpose()?;
-    Ok(tenora_adapter_store::NewKey { name, scopes, expires_at })
+async fn keys_of(
+    app: &App,
+    actor: tenora_adapter_store::Actor,
+    slug: &TenantSlug,
+) -> Result<KeyStore, ApiError> {
+    app.store.operator(actor).keys(slug).await.map_err(|error| not_found(slug, error))
 }
 
-fn parse_scopes(scopes: &[String]) -> Result<ScopeSet, ApiError> {
-    if scopes.is_empty() {
-        return Err(ApiError::invalid("scopes", "`scopes` is empty; leave it out for the usual ones."));
-    }
-    let parse = |(index, text): (usize, &String)| {
-        text.parse::<Scope>().map_err(|error| {
-            ApiError::invalid(format!("scopes[{index}]"), format!("{}.", ApiError::echo(&error.to_string())))
-        })
-    };
-    scopes.iter().enumerate().map(parse).collect()
+fn created(created: tenora_adapter_store::CreatedKey) -> ApiResult {
+    let key = created.key.expose_secret().to_owned();
+    Ok(HttpResponse::Created().json(CreatedKey { record: shape(&created.info), key }))
 }
 
-fn future(unix_s: i64) -> Result<OffsetDateTime, ApiError> {
-    OffsetDateTime::from_unix_timestamp(unix_s).ok().filter(|at| *at > OffsetDateTime::now_utc()).ok_or_else(
-        || ApiError::invalid("expires_at", "`expires_at` must be a time to come, in Unix seconds."),
-    )
+async fn listed(keys: &KeyStore) -> ApiResult {
+    Ok(HttpResponse::Ok().json(List::all(keys.list().await?.iter().map(shape).collect())))
+}
+
+async fn revoked(keys: &KeyStore, key: &str) -> ApiResult {
+    keys.revoke(id(key)?).await?;
+    Ok(HttpResponse::Ok().json(DeletedKey { id: key.to_owned(), object: "api_key", deleted: true }))
+}
+
+/// An id that cannot exist is answered like one that does not.
+fn id(text: &str) -> Result<KeyId, ApiError> {
+    KeyId::parse(text).map_err(|_| ApiError::KeyNotFound)
 }
 
 fn shape(key: &KeyInfo) -> Key {
@@ -100,19 +143,11 @@ fn shape(key: &KeyInfo) -> Key {
         object: "api_key",
         name: key.name.to_string(),
         scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        adapters: key.adapters.as_ref().map(|names| names.iter().map(ToString::to_string).collect()),
+        limits: key.limits,
         created_at: key.created_at.unix_timestamp(),
+        last_used_at: key.last_used_at.map(OffsetDateTime::unix_timestamp),
         expires_at: key.expires_at.map(OffsetDateTime::unix_timestamp),
         revoked_at: key.revoked_at.map(OffsetDateTime::unix_timestamp),
     }
-}
-
-fn created_shape(key: &tenora_adapter_store::CreatedKey) -> Key {
-    shape(&KeyInfo {
-        id: key.id,
-        name: key.name.clone(),
-        scopes: key.scopes,
-        created_at: key.created_at,
-        expires_at: key.expires_at,
-        revoked_at: None,
-    })
 }

@@ -24,7 +24,8 @@ pub async fn list(caller: Caller<scope::ModelsRead>, app: Data<App>) -> ApiResul
     loop {
         let page = tenant.list_adapters(&paging).await?;
         paging.after = page.items.last().map(|adapter| adapter.name.clone());
-        models.extend(page.items.iter().map(|adapter| adapter_model(&app, &caller, adapter)));
+        let visible = page.items.iter().filter(|adapter| caller.identity().may_use(&adapter.name));
+        models.extend(visible.map(|adapter| adapter_model(&app, &caller, adapter)));
         if !page.has_more {
             return Ok(HttpResponse::Ok().json(List::all(models)));
         }

@@ -8,6 +8,8 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::client_address::TrustedProxies;
+
 use super::{
     Mode, StoreSettings, parse,
     reader::{Reader, Variable},
@@ -16,14 +18,26 @@ use super::{
 const LISTEN: Variable = Variable::new("TENORA_LISTEN", Some("127.0.0.1:8080"));
 const DATA_DIR: Variable = Variable::new("TENORA_DATA_DIR", Some("./.tenora"));
 const ADMIN_KEY: Variable = Variable::new("TENORA_ADMIN_KEY", None);
+const VIEWER_KEY: Variable = Variable::new("TENORA_VIEWER_KEY", None);
 const PEPPER: Variable = Variable::new("TENORA_PEPPER", None);
+const TRUSTED_PROXIES: Variable = Variable::new("TENORA_TRUSTED_PROXIES", None);
 const REQUEST_TIMEOUT_S: Variable = Variable::new("TENORA_REQUEST_TIMEOUT_S", Some("600"));
 const DRAIN_TIMEOUT_S: Variable = Variable::new("TENORA_DRAIN_TIMEOUT_S", Some("30"));
 const LOG: Variable = Variable::new("TENORA_LOG", Some("info"));
 const LOG_FORMAT: Variable = Variable::new("TENORA_LOG_FORMAT", Some("auto"));
 
-pub(super) const VARIABLES: &[&Variable] =
-    &[&LISTEN, &DATA_DIR, &ADMIN_KEY, &PEPPER, &REQUEST_TIMEOUT_S, &DRAIN_TIMEOUT_S, &LOG, &LOG_FORMAT];
+pub(super) const VARIABLES: &[&Variable] = &[
+    &LISTEN,
+    &DATA_DIR,
+    &ADMIN_KEY,
+    &VIEWER_KEY,
+    &PEPPER,
+    &TRUSTED_PROXIES,
+    &REQUEST_TIMEOUT_S,
+    &DRAIN_TIMEOUT_S,
+    &LOG,
+    &LOG_FORMAT,
+];
 
 /// Shortest secret that is taken from the environment, in characters.
 const MIN_SECRET_CHARS: usize = 32;
@@ -37,8 +51,12 @@ pub struct ServerSettings {
     pub data_dir: PathBuf,
     /// The operator's key; `None` = made at first start and kept in the data folder.
     pub admin_key: Option<SecretString>,
+    /// A key for the operator's routes that change nothing; `None` = there is none.
+    pub viewer_key: Option<SecretString>,
     /// What API keys are hashed with; `None` = made at first start and kept in the data folder.
     pub pepper: Option<SecretString>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// How long a generation may take, waiting included.
     pub request_timeout: Duration,
     /// How long requests may go on after a signal to stop.
@@ -74,7 +92,9 @@ impl ServerSettings {
             listen: listen(reader, mode),
             data_dir: reader.text(&DATA_DIR).unwrap_or("./.tenora").into(),
             admin_key: secret(reader, &ADMIN_KEY, shared),
+            viewer_key: secret(reader, &VIEWER_KEY, false),
             pepper: secret(reader, &PEPPER, shared),
+            trusted_proxies: reader.value(&TRUSTED_PROXIES, TrustedProxies::default(), TrustedProxies::parse),
             request_timeout: Duration::from_secs(
                 reader.value(&REQUEST_TIMEOUT_S, 600, |text| parse::number(text, 1..=86_400)),
             ),

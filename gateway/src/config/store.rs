@@ -1,5 +1,7 @@
 //! Where rows, blobs and cached resolutions are.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
 use super::{
@@ -12,9 +14,10 @@ pub(super) const REDIS_URL: Variable = Variable::new("TENORA_REDIS_URL", None);
 const REDIS_PREFIX: Variable = Variable::new("TENORA_REDIS_PREFIX", Some("tenora:"));
 const ADAPTER_CACHE_BYTES: Variable = Variable::new("TENORA_ADAPTER_CACHE_BYTES", Some("10GiB"));
 const MAX_ADAPTER_BYTES: Variable = Variable::new("TENORA_MAX_ADAPTER_BYTES", Some("1GiB"));
+const OUTAGE_GRACE_S: Variable = Variable::new("TENORA_OUTAGE_GRACE_S", Some("300"));
 
 pub(super) const VARIABLES: &[&Variable] =
-    &[&DATABASE_URL, &REDIS_URL, &REDIS_PREFIX, &ADAPTER_CACHE_BYTES, &MAX_ADAPTER_BYTES];
+    &[&DATABASE_URL, &REDIS_URL, &REDIS_PREFIX, &ADAPTER_CACHE_BYTES, &MAX_ADAPTER_BYTES, &OUTAGE_GRACE_S];
 
 /// Where rows, blobs and cached resolutions are.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub struct StoreSettings {
     pub adapter_cache_bytes: u64,
     /// Largest adapter that is accepted.
     pub max_adapter_bytes: u64,
+    /// How long known keys and adapters go on working while the database does not answer.
+    pub outage_grace: Duration,
 }
 
 impl StoreSettings {
@@ -39,6 +44,9 @@ impl StoreSettings {
             redis_prefix: reader.text(&REDIS_PREFIX).unwrap_or("tenora:").to_owned(),
             adapter_cache_bytes: reader.value(&ADAPTER_CACHE_BYTES, 10 << 30, parse::bytes),
             max_adapter_bytes: reader.value(&MAX_ADAPTER_BYTES, 1 << 30, parse::bytes),
+            outage_grace: Duration::from_secs(
+                reader.value(&OUTAGE_GRACE_S, 300, |text| parse::number(text, 1..=86_400)),
+            ),
         }
     }
 }

@@ -32,6 +32,7 @@ impl From<StoreError> for ApiError {
             StoreError::InvalidConfig(problem) => {
                 Self::invalid("adapter_config.json", format!("adapter_config.json is not valid: {problem}."))
             }
+            StoreError::OverQuota { what, limit } => Self::OverQuota { what, limit },
             StoreError::MissingFile(file) => Self::invalid(file, format!("{file} is missing.")),
             StoreError::TooLarge { file, limit } => {
                 Self::TooLarge { what: "The file", param: Some(file), limit_bytes: limit }

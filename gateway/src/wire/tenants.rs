@@ -1,9 +1,10 @@
 //! `/admin/v1/tenants`: tenants and their API keys, as the operator sees them.
 
 use serde::{Deserialize, Serialize};
+use tenora_adapter_store::LimitOverrides;
 use utoipa::ToSchema;
 
-use super::list::Listed;
+use super::{limits::LimitOverridesSchema, list::Listed};
 
 /// A new tenant.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -26,8 +27,37 @@ pub struct Tenant {
     pub slug: String,
     /// Its name for people.
     pub name: String,
+    /// `active` or `suspended`.
+    pub status: &'static str,
+    /// What it may use at most, where that differs from the server's defaults.
+    #[schema(value_type = LimitOverridesSchema)]
+    pub limits: LimitOverrides,
     /// Unix seconds.
     pub created_at: i64,
+}
+
+/// What to change of a tenant; what is left out stays as it is.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantUpdate {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// `active` or `suspended`.
+    pub status: Option<String>,
+    /// All limits that are to differ from the server's defaults: they replace those from before.
+    #[schema(value_type = Option<LimitOverridesSchema>)]
+    pub limits: Option<LimitOverrides>,
+}
+
+/// The answer to a deletion.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedTenant {
+    /// The tenant's slug.
+    pub id: String,
+    /// Always `tenant`.
+    pub object: &'static str,
+    /// Always true.
+    pub deleted: bool,
 }
 
 impl Listed for Tenant {
@@ -42,8 +72,13 @@ impl Listed for Tenant {
 pub struct NewKey {
     /// What it is for.
     pub name: String,
-    /// What it may do; left out: `chat`, `models:read`, `adapters:read`, `adapters:write`.
+    /// What it may do; left out: `chat`, `models:read`, `adapters:read`, `adapters:write`, as far as its maker may.
     pub scopes: Option<Vec<String>>,
+    /// The adapters that it may use; left out: all that its maker may.
+    pub adapters: Option<Vec<String>>,
+    /// What it may use at most, beside its tenant's limits.
+    #[schema(value_type = Option<LimitOverridesSchema>)]
+    pub limits: Option<LimitOverrides>,
     /// Unix seconds after which it is refused; left out: never.
     pub expires_at: Option<i64>,
 }
@@ -59,8 +94,17 @@ pub struct Key {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The adapters that it may use; null is all of its tenant's.
+    #[schema(required)]
+    pub adapters: Option<Vec<String>>,
+    /// What it may use at most, beside its tenant's limits.
+    #[schema(value_type = LimitOverridesSchema)]
+    pub limits: LimitOverrides,
     /// Unix seconds.
     pub created_at: i64,
+    /// Unix seconds; null while it was not used. Up to half a minute late.
+    #[schema(required)]
+    pub last_used_at: Option<i64>,
     /// Unix seconds.
     #[schema(required)]
     pub expires_at: Option<i64>,
@@ -83,6 +127,15 @@ pub struct CreatedKey {
     pub record: Key,
     /// The key itself. Keep it: it cannot be shown again.
     pub key: String,
+}
+
+/// How a key is replaced.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// For how many seconds the old key goes on working; 0 when left out, and 30 days at most.
+    #[schema(maximum = 2_592_000)]
+    pub grace_s: Option<u32>,
 }
 
 /// The answer to a revocation.

@@ -120,9 +120,10 @@ pub(super) struct Step<'a> {
 
 impl Decoder {
     /// Leaves the logits of each sequence that wants them in the workspace.
-    pub(super) fn forward(&self, step: &mut Step<'_>) {
+    pub(super) fn forward(&self, step: &mut Step<'_>, between: &mut dyn FnMut()) {
         self.begin(step);
         for (index, layer) in self.layers.iter().enumerate() {
+            between();
             self.layer(index, layer, step);
         }
         self.finish(step);

@@ -46,14 +46,15 @@ impl Decoder {
     pub(super) fn forward(
         &self,
         batch: &Batch<ReferenceAdapter>,
-        plan: &StepPlan,
-        kv: &KvPool,
+        (plan, kv): (&StepPlan, &KvPool),
+        between: &mut dyn FnMut(),
     ) -> Result<Vec<f32>> {
         let device = self.embedding.device();
         let tokens = Tensor::new(batch.tokens.as_slice(), device)?;
         let step = Step { plan, segments: &batch.segments, angles: self.rope.at(&batch.positions)?, kv };
         let mut hidden = self.embedding.index_select(&tokens, 0)?;
         for (index, layer) in self.layers.iter().enumerate() {
+            between();
             hidden = layer.forward(&hidden, index, &step)?;
         }
         let wanted = batch.sequences.iter().filter(|s| s.wants_logits);

@@ -98,6 +98,37 @@ fn tokens_are_shared_by_weight_and_not_by_the_number_or_size_of_requests() {
     }
 }
 
+/// Nothing of theirs waits: what the greedy one takes from them is the length of their steps.
+#[test]
+fn tenants_with_few_sequences_get_as_many_tokens_as_one_with_many() {
+    let mut bench = Setup { blocks: 1000, rows: 64, sequences: 32, ..Setup::default() }.start();
+    let mut normal = [1, 2, 3].map(|tenant| Greedy::new(tenant, 4, (20, 20)));
+    let mut greedy = Greedy::new(4, 40, (20, 20));
+    for _ in 0..1000 {
+        normal.iter_mut().for_each(|tenant| tenant.refill(&mut bench));
+        greedy.refill(&mut bench);
+        bench.step();
+    }
+    for tenant in normal {
+        let share = tenant.tokens as f64 / greedy.tokens as f64;
+        assert!((0.9..1.2).contains(&share), "{} tokens beside {}", tenant.tokens, greedy.tokens);
+    }
+}
+
+/// One stream must not cost the others their batch: rows that make no step longer are theirs.
+#[test]
+fn beside_a_single_stream_a_batch_goes_on() {
+    let mut bench = Setup { blocks: 1000, rows: 64, sequences: 32, ..Setup::default() }.start();
+    let (mut single, mut many) = (Greedy::new(1, 1, (20, 20)), Greedy::new(2, 40, (20, 20)));
+    for _ in 0..500 {
+        single.refill(&mut bench);
+        many.refill(&mut bench);
+        bench.step();
+    }
+    assert!(single.tokens > 400, "{} tokens in 500 steps", single.tokens);
+    assert!(many.tokens > 4 * single.tokens, "{} and {} tokens", many.tokens, single.tokens);
+}
+
 #[test]
 fn one_with_a_thousand_requests_does_not_keep_another_waiting() {
     let mut bench = Setup { blocks: 400, rows: 32, sequences: 8, ..Setup::default() }.start();

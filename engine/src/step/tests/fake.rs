@@ -59,7 +59,12 @@ fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
 impl Runner for FakeRunner {
     type Adapter = FakeAdapter;
 
-    fn run(&mut self, batch: &Batch<FakeAdapter>) -> Result<Logits<'_>, EngineError> {
+    fn run_with(
+        &mut self,
+        batch: &Batch<FakeAdapter>,
+        between: &mut dyn FnMut(),
+    ) -> Result<Logits<'_>, EngineError> {
+        between();
         assert!(!batch.tokens.contains(&FATAL_TOKEN), "a panic on purpose");
         self.rows += batch.rows();
         self.logits.clear();
@@ -238,6 +243,7 @@ impl Bench {
             grammar: None,
             seed: 1,
             events,
+            progress: Arc::default(),
             place: None,
             submitted: Instant::now(),
             weight: NonZeroU32::new(asked.weight).unwrap(),

@@ -1,0 +1,75 @@
+//! Limits as they are written and told: a number, `"unlimited"`, or nothing, which follows the server's defaults.
+
+use serde::Serialize;
+use tenora_adapter_store::{Cap, LimitOverrides};
+use utoipa::ToSchema;
+
+/// What a tenant or a key may use at most; null is no limit.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+pub struct Limits {
+    /// Generations in any minute.
+    #[schema(required)]
+    pub requests_per_minute: Option<u64>,
+    /// Prompt and output tokens in any minute.
+    #[schema(required)]
+    pub tokens_per_minute: Option<u64>,
+    /// Generations at the same time.
+    #[schema(required)]
+    pub concurrent_requests: Option<u64>,
+    /// Prompt and output tokens in a calendar month, UTC.
+    #[schema(required)]
+    pub monthly_tokens: Option<u64>,
+    /// Live adapters.
+    #[schema(required)]
+    pub adapters: Option<u64>,
+    /// Bytes of all live versions.
+    #[schema(required)]
+    pub adapter_bytes: Option<u64>,
+    /// Largest rank of an adapter.
+    #[schema(required)]
+    pub adapter_rank: Option<u64>,
+}
+
+impl From<LimitOverrides> for Limits {
+    fn from(limits: LimitOverrides) -> Self {
+        let most = |cap: Option<Cap>| cap.and_then(Cap::most);
+        Self {
+            requests_per_minute: most(limits.requests_per_minute),
+            tokens_per_minute: most(limits.tokens_per_minute),
+            concurrent_requests: most(limits.concurrent_requests),
+            monthly_tokens: most(limits.monthly_tokens),
+            adapters: most(limits.adapters),
+            adapter_bytes: most(limits.adapter_bytes),
+            adapter_rank: most(limits.adapter_rank),
+        }
+    }
+}
+
+/// Limits that differ from the defaults, for the API document: each a whole number or `"unlimited"`.
+#[derive(Debug, ToSchema)]
+pub struct LimitOverridesSchema {
+    /// Generations in any minute.
+    pub requests_per_minute: Option<CapSchema>,
+    /// Prompt and output tokens in any minute.
+    pub tokens_per_minute: Option<CapSchema>,
+    /// Generations at the same time.
+    pub concurrent_requests: Option<CapSchema>,
+    /// Prompt and output tokens in a calendar month, UTC.
+    pub monthly_tokens: Option<CapSchema>,
+    /// Live adapters; of a tenant only.
+    pub adapters: Option<CapSchema>,
+    /// Bytes of all live versions; of a tenant only.
+    pub adapter_bytes: Option<CapSchema>,
+    /// Largest rank of an adapter; of a tenant only.
+    pub adapter_rank: Option<CapSchema>,
+}
+
+/// A whole number, or `"unlimited"`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum CapSchema {
+    /// At most this many.
+    Number(u64),
+    /// `unlimited`.
+    Word(String),
+}
