@@ -13,7 +13,7 @@ use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
 
 use crate::config::DatabaseUrl;
 use crate::error::StoreError;
-use crate::ids::TenantId;
+use crate::ids::{RoleName, TenantId};
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -88,6 +88,7 @@ impl Database {
             DatabaseUrl::Postgres(url) => {
                 let pool = postgres_pool(url.expose_secret()).await?;
                 expect_migrated(&pool).await?;
+                warn_of_a_mighty_role(&pool).await;
                 Ok(Self::Postgres(pool))
             }
         }
@@ -121,6 +122,30 @@ impl Database {
             Self::Sqlite(pool) => Ok(Either::Sqlite(bounded(pool.begin()).await?)),
             Self::Postgres(pool) => begin_for(pool, whose).await.map(Either::Postgres),
         }
+    }
+
+    /// Lets a Postgres role, neither owner nor superuser, do what a server does with the rows, and nothing else.
+    pub(crate) async fn grant(url: &DatabaseUrl, role: &RoleName) -> Result<(), StoreError> {
+        let DatabaseUrl::Postgres(url) = url else {
+            return Err(StoreError::Setup("SQLite has no roles; --app-role is for Postgres".to_owned()));
+        };
+        let role = role.as_str();
+        let grant = |what: &str| format!("EXECUTE format('{what}', current_schema(), '{role}'); ");
+        let grants = [
+            "GRANT USAGE ON SCHEMA %I TO %I",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %1$I TO %2$I",
+            "REVOKE INSERT, UPDATE, DELETE ON %1$I._sqlx_migrations FROM %2$I",
+            // What happened is not rewritten.
+            "REVOKE UPDATE, DELETE ON %1$I.audit_log FROM %2$I",
+        ];
+        let statements = format!("DO $$ BEGIN {} END $$", grants.map(grant).concat());
+        let pool = postgres_pool(url.expose_secret()).await?;
+        // The name's grammar has no quotes.
+        let granted = bounded(sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&pool)).await;
+        pool.close().await;
+        granted.map(drop).map_err(|error| {
+            StoreError::Setup(format!("the role {role} cannot be given its rights: {}", cause(&error)))
+        })
     }
 
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
@@ -188,6 +213,21 @@ async fn expect_migrated(pool: &PgPool) -> Result<(), StoreError> {
         |version: i64, checksum: &[u8]| applied.iter().any(|row| row.0 == version && row.1 == checksum);
     let complete = POSTGRES.iter().all(|migration| is_applied(migration.version, &migration.checksum));
     if complete { Ok(()) } else { Err(StoreError::NotMigrated) }
+}
+
+/// Row-level security says nothing to a superuser.
+async fn warn_of_a_mighty_role(pool: &PgPool) {
+    const MIGHTY: &str = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
+    let mighty = bounded(sqlx::query_scalar::<_, bool>(MIGHTY).fetch_one(pool)).await;
+    if mighty.unwrap_or(false) {
+        tracing::warn!(
+            "The database role is a superuser, whom row-level security does not bind; use one of `tenora migrate --app-role`"
+        );
+    }
+}
+
+fn cause(error: &StoreError) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// Tells a database that cannot answer now from one that answers that we are wrong.

@@ -8,7 +8,7 @@ mod names;
 pub use digest::Digest;
 pub use key_id::KeyId;
 pub use model_ref::{ModelRef, Selector, VersionNumber};
-pub use names::{AdapterName, DisplayName, TenantId, TenantSlug};
+pub use names::{AdapterName, DisplayName, RoleName, TenantId, TenantSlug};
 
 /// What every id written as text has in common: `Display`, `FromStr`, and serde as that text.
 macro_rules! text_form {

@@ -45,7 +45,8 @@ pub use audit::{AuditQuery, AuditRecord};
 pub use config::{DatabaseUrl, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
-    AdapterName, Digest, DisplayName, KeyId, ModelRef, Selector, TenantId, TenantSlug, VersionNumber,
+    AdapterName, Digest, DisplayName, KeyId, ModelRef, RoleName, Selector, TenantId, TenantSlug,
+    VersionNumber,
 };
 pub use key_store::KeyStore;
 pub use limits::{Cap, LimitOverrides};

@@ -10,7 +10,7 @@ use crate::config::{DatabaseUrl, StoreConfig};
 use crate::credentials::{Credentials, KnownKey};
 use crate::database::{Database, Whose};
 use crate::error::StoreError;
-use crate::ids::{KeyId, TenantId, TenantSlug};
+use crate::ids::{KeyId, RoleName, TenantId, TenantSlug};
 use crate::local_cache::LocalCache;
 use crate::operator::OperatorStore;
 use crate::parts::Parts;
@@ -73,6 +73,11 @@ impl AdapterStore {
             make_parent(path)?;
         }
         Database::migrate(database).await
+    }
+
+    /// Lets a Postgres role, neither owner nor superuser, do what a server does; row-level security then holds it to it.
+    pub async fn grant(database: &DatabaseUrl, role: &RoleName) -> Result<(), StoreError> {
+        Database::grant(database, role).await
     }
 
     /// Whom the presented key speaks for. `None`: malformed, unknown, expired or revoked, without saying which.

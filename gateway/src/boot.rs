@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use actix_web::web::Data;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use tenora_adapter_store::{AdapterStore, DatabaseUrl, StoreConfig};
+use tenora_adapter_store::{AdapterStore, DatabaseUrl, RoleName, StoreConfig};
 use tenora_engine::{Engine, EngineConfig};
 
 use crate::{
@@ -56,13 +56,17 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     served
 }
 
-/// Brings the configured Postgres to the newest schema.
-pub async fn migrate() -> anyhow::Result<()> {
+/// Brings the configured Postgres to the newest schema, and gives a role what a server needs.
+pub async fn migrate(app_role: Option<RoleName>) -> anyhow::Result<()> {
     let config = Config::from_env(&Mode::Migrate)?;
     telemetry::init(&config.server.log)?;
     secrets::private_dir(&config.server.data_dir)?;
     AdapterStore::migrate(&database(&config)).await.context("cannot migrate the database")?;
     std::io::stdout().write_all(b"The database is up to date.\n")?;
+    if let Some(role) = app_role {
+        AdapterStore::grant(&database(&config), &role).await.context("cannot give the role its rights")?;
+        writeln!(std::io::stdout(), "The role {role} may serve, and is held to one tenant at a time.")?;
+    }
     Ok(())
 }
 

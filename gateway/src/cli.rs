@@ -9,6 +9,7 @@ mod table;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use tenora_adapter_store::RoleName;
 
 use crate::{boot, config::Mode};
 
@@ -33,7 +34,13 @@ enum Command {
     )]
     Serve(Serve),
     /// Bring the Postgres database in TENORA_DATABASE_URL to this version's schema.
-    Migrate,
+    #[command(after_help = "Example:\n  tenora migrate --app-role tenora_app")]
+    Migrate {
+        /// A role of the Postgres server that servers will use: it gets the rights they need, and row-level security holds
+        /// it to the tenant that it works for. Neither the owner of the tables nor a superuser.
+        #[arg(long, value_name = "ROLE")]
+        app_role: Option<RoleName>,
+    },
     /// Measure a server that this starts itself, on synthetic weights of a named shape.
     Bench(Box<tenora_bench::Options>),
     /// Upload, list, show and delete a tenant's adapters.
@@ -59,7 +66,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
-            Command::Migrate => boot::migrate().await,
+            Command::Migrate { app_role } => boot::migrate(app_role).await,
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,
             Command::Adapter(command) => command.run().await,

@@ -85,6 +85,18 @@ name! {
     DisplayName, "name", display_problem
 }
 
+name! {
+    /// A role of a Postgres server: `^[a-z_][a-z0-9_]{0,62}$`.
+    RoleName, "role", role_problem
+}
+
+fn role_problem(text: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+    let valid =
+        text.len() <= 63 && text.starts_with(plain) && text.chars().all(|c| plain(c) || c.is_ascii_digit());
+    (!valid).then(|| "use 1 to 63 characters of a-z, 0-9 and \"_\", beginning with no digit".to_owned())
+}
+
 fn slug_problem(text: &str, max: usize, marks: &str) -> Option<String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let valid =

@@ -1,0 +1,123 @@
+//! The second wall: a server's role, neither owner nor superuser, sees the rows of whom it works for, and no others,
+//! whatever a statement asks for.
+
+use secrecy::ExposeSecret;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tenora_adapter_store::{AdapterStore, DatabaseUrl, RoleName, Scope, StoreConfig};
+use uuid::Uuid;
+
+use crate::world::{World, model, name, new_key, push};
+
+/// A role of the server's, dropped with the value.
+struct Role {
+    name: RoleName,
+    server: String,
+}
+
+impl Role {
+    async fn create(world: &World) -> Self {
+        let DatabaseUrl::Postgres(url) = &world.config.database else { panic!("only Postgres has roles") };
+        let name = RoleName::parse(&format!("tenora_test_{}", Uuid::now_v7().simple())).unwrap();
+        let role = Self { name, server: url.expose_secret().to_owned() };
+        role.admin(&format!("CREATE ROLE {} LOGIN PASSWORD 'for tests'", role.name)).await;
+        AdapterStore::grant(&world.config.database, &role.name).await.unwrap();
+        role
+    }
+
+    /// The database as this role opens it.
+    fn url(&self) -> String {
+        let (scheme, rest) = self.server.split_once("://").unwrap();
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{}:for%20tests@{host}", self.name)
+    }
+
+    async fn admin(&self, statement: &str) {
+        let mut connection = PgConnection::connect(&self.server).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    }
+}
+
+impl Drop for Role {
+    fn drop(&mut self) {
+        let statement = format!("DROP OWNED BY {name}; DROP ROLE {name}", name = self.name);
+        let end = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(self.admin(&statement));
+        };
+        std::thread::scope(|scope| scope.spawn(end).join()).unwrap();
+    }
+}
+
+const TABLES: [&str; 4] = ["api_keys", "adapters", "adapter_versions", "audit_log"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
+    let Some(world) = World::postgres().await else { return };
+    let role = Role::create(&world).await;
+    let (acme, globex) = (world.tenant("acme").await, world.tenant("globex").await);
+    for tenant in [&acme, &globex] {
+        push(&world.store.tenant(tenant.id), "triage", tenant.slug.as_str()).await;
+        world.keys(tenant.slug.as_str()).await.create(new_key(Scope::DEFAULT)).await.unwrap();
+    }
+    let mut connection = PgConnection::connect(&role.url()).await.unwrap();
+    let count = async |connection: &mut PgConnection, table: &str, setting: &str| {
+        let mut transaction = connection.begin().await.unwrap();
+        let set = format!("SELECT set_config('tenora.tenant', '{setting}', true)");
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *transaction).await.unwrap();
+        let owner = if table == "tenants" { "id" } else { "tenant_id" };
+        let select = format!("SELECT DISTINCT {owner} FROM {table}");
+        sqlx::query_scalar::<_, Uuid>(AssertSqlSafe(select)).fetch_all(&mut *transaction).await.unwrap()
+    };
+    for table in ["tenants"].into_iter().chain(TABLES) {
+        assert!(count(&mut connection, table, "").await.is_empty(), "{table}: nobody said whose");
+        for tenant in [&acme, &globex] {
+            let seen = count(&mut connection, table, &tenant.id.to_string()).await;
+            assert_eq!(seen, [tenant.id.as_uuid()], "{table}");
+        }
+    }
+
+    // Neither another tenant's rows nor its own into another's name.
+    let scope = format!("SET LOCAL tenora.tenant = '{}'", acme.id);
+    for (what, refused) in [
+        (format!("UPDATE adapters SET tenant_id = '{}'", globex.id), true),
+        ("DELETE FROM audit_log".to_owned(), true),
+        ("UPDATE _sqlx_migrations SET success = false".to_owned(), true),
+        ("DROP TABLE adapters".to_owned(), true),
+        ("ALTER TABLE adapters DISABLE ROW LEVEL SECURITY".to_owned(), true),
+        (format!("UPDATE adapters SET name = 'x' WHERE tenant_id = '{}'", globex.id), false),
+    ] {
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(scope.clone())).execute(&mut *transaction).await.unwrap();
+        let done = sqlx::raw_sql(AssertSqlSafe(what.clone())).execute(&mut *transaction).await;
+        match done {
+            Err(_) => assert!(refused, "{what}"),
+            Ok(done) => assert!(!refused && done.rows_affected() == 0, "{what}"),
+        }
+    }
+    drop(connection);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_works_as_a_role_that_owns_nothing() {
+    let Some(world) = World::postgres().await else { return };
+    let role = Role::create(&world).await;
+    let config = StoreConfig {
+        database: DatabaseUrl::Postgres(role.url().into()),
+        cache_dir: world.dir.path().join("c2"),
+        ..world.config.clone()
+    };
+    let store = AdapterStore::open(config).await.unwrap();
+    let operator = store.operator(crate::world::ADMIN);
+    let acme =
+        operator.create_tenant(&crate::world::slug_of("acme"), &crate::world::display("Acme")).await.unwrap();
+    let created = operator.keys(&acme.slug).await.unwrap().create(new_key(Scope::DEFAULT)).await.unwrap();
+    assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_some());
+    let tenant = store.tenant(acme.id);
+    push(&tenant, "triage", "one").await;
+    assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
+    tenant.delete_adapter(&name("triage"), &crate::world::ADMIN).await.unwrap();
+    store.flush().await;
+    operator.delete_tenant(&acme.slug).await.unwrap();
+    assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_none());
+    drop(store);
+}
