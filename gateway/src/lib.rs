@@ -28,6 +28,7 @@ pub mod wire;
 
 pub mod error;
 pub mod hub;
+pub mod limits;
 pub mod progress;
 pub mod scope;
 pub mod secrets;
