@@ -25,6 +25,8 @@ mod api_key;
 mod config;
 mod scope;
 mod tenant;
+mod usage;
+mod usage_query;
 
 mod error;
 
@@ -48,3 +50,8 @@ pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant};
 pub use tenant_store::TenantStore;
+pub use usage::{Credential, Outcome, Spender, Subject, UsageEvent};
+pub use usage_query::{
+    BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,
+    UsedModel,
+};

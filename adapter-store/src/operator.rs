@@ -9,8 +9,9 @@ use crate::error::StoreError;
 use crate::ids::{DisplayName, KeyId, TenantId, TenantSlug};
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
-use crate::rows::{keys, now, tenants};
+use crate::rows::{keys, now, tenants, usage_sums};
 use crate::tenant::{Actor, Page, Paging, Tenant};
+use crate::usage_query::{UsagePage, UsageQuery};
 
 /// All tenants, in the name of one actor.
 #[derive(Clone)]
@@ -74,6 +75,11 @@ impl OperatorStore {
     pub async fn list_keys(&self, slug: &TenantSlug) -> Result<Vec<KeyInfo>, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?;
         keys::list(&self.parts.database, tenant.id).await
+    }
+
+    /// What all tenants used, or those with these slugs, in buckets of time.
+    pub async fn usage(&self, slugs: &[TenantSlug], query: &UsageQuery) -> Result<UsagePage, StoreError> {
+        usage_sums::of_tenants(&self.parts.database, slugs, query).await
     }
 
     /// Ends a key at once and for ever. Revoking it again changes nothing.

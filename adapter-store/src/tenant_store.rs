@@ -14,9 +14,10 @@ use crate::parts::Parts;
 use crate::resolve_cache::Lookup;
 use crate::rows::adapters::{self, NewVersion};
 use crate::rows::audit::{self, Entry};
-use crate::rows::{now, tenants};
+use crate::rows::{now, tenants, usage_sums};
 use crate::staging::{Staged, Staging};
 use crate::tenant::{Actor, Page, Paging};
+use crate::usage_query::{UsagePage, UsageQuery};
 
 /// How often a commit starts over when a deletion took the bytes away under it.
 const COMMIT_ATTEMPTS: usize = 3;
@@ -159,6 +160,11 @@ impl TenantStore {
             Some(live) => Err(StoreError::Corrupt { digest: live.digest }),
             None => Err(StoreError::AdapterNotFound),
         }
+    }
+
+    /// What the tenant used, in buckets of time.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<UsagePage, StoreError> {
+        usage_sums::of_tenant(&self.parts.database, self.tenant, query).await
     }
 
     fn blob_key(&self, digest: Digest) -> BlobKey {

@@ -7,6 +7,7 @@ pub mod health;
 pub mod keys;
 pub mod models;
 pub mod tenants;
+pub mod usage;
 
 mod generation;
 mod paging;

@@ -115,7 +115,11 @@ async fn ensure_key(
             operator.revoke_key(&tenant.slug, lost.id).await?;
         }
     }
-    let new = NewKey { name: DisplayName::parse(KEY_NAME)?, scopes: Scope::DEFAULT, expires_at: None };
+    let new = NewKey {
+        name: DisplayName::parse(KEY_NAME)?,
+        scopes: Scope::DEFAULT.with(Scope::UsageRead),
+        expires_at: None,
+    };
     Ok(operator.create_key(&tenant.slug, new).await?.key.expose_secret().to_owned())
 }
 

@@ -177,6 +177,11 @@ pub enum ApiError {
     /// The server is stopping.
     #[error("The server is restarting. Try again shortly.")]
     ShuttingDown,
+    /// Too much usage waits for the database, or it cannot be written to the disk.
+    #[error(
+        "The server cannot record usage at the moment, and serves nothing that it cannot count. Try again shortly."
+    )]
+    MeteringUnavailable,
     /// The database, the blobs or the cache cannot be reached.
     #[error("The server cannot reach its storage. Try again shortly.")]
     StorageUnavailable(#[source] Box<dyn Cause + Send + Sync>),

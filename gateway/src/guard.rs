@@ -83,7 +83,7 @@ macro_rules! tenant_permissions {
     )+};
 }
 
-tenant_permissions!(Chat, ModelsRead, AdaptersRead, AdaptersWrite);
+tenant_permissions!(Chat, ModelsRead, AdaptersRead, AdaptersWrite, UsageRead);
 
 /// A handler's arguments that begin with the proof of `P`.
 pub trait GuardedBy<P: Permission> {

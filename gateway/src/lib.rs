@@ -24,6 +24,7 @@ pub mod app;
 pub mod admission;
 pub mod auth;
 pub mod body;
+pub mod metering;
 pub mod wire;
 
 pub mod error;

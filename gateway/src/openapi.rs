@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, chat, completions, health, keys, models, tenants},
+    api::{adapters, chat, completions, health, keys, models, tenants, usage},
     error::ApiResult,
     guard::Unproven,
 };
@@ -25,6 +25,7 @@ use crate::{
         adapters::create, adapters::list, adapters::show, adapters::delete,
         tenants::create, tenants::list,
         keys::create, keys::list, keys::revoke,
+        usage::own, usage::all,
         health::about, health::alive, health::ready, document,
     ),
     modifiers(&Credentials),

@@ -7,12 +7,12 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, chat, completions, health, keys, models, tenants},
+    api::{adapters, chat, completions, health, keys, models, tenants, usage},
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, Permission, guarded},
     openapi,
-    scope::{AdaptersRead, AdaptersWrite, Chat, ModelsRead},
+    scope::{AdaptersRead, AdaptersWrite, Chat, ModelsRead, UsageRead},
 };
 
 /// One route: how it is asked, who may ask, what answers.
@@ -37,11 +37,13 @@ pub fn routes() -> Vec<Route> {
         get("/v1/adapters", AdaptersRead, adapters::list),
         get("/v1/adapters/{name}", AdaptersRead, adapters::show),
         delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
+        get("/v1/usage", UsageRead, usage::own),
         post("/admin/v1/tenants", Operator, tenants::create),
         get("/admin/v1/tenants", Operator, tenants::list),
         post("/admin/v1/tenants/{slug}/keys", Operator, keys::create),
         get("/admin/v1/tenants/{slug}/keys", Operator, keys::list),
         delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke),
+        get("/admin/v1/usage", Operator, usage::all),
         get("/", Anyone, health::about),
         get("/healthz", Anyone, health::alive),
         get("/readyz", Anyone, health::ready),

@@ -29,4 +29,6 @@ scopes! {
     AdaptersRead => AdaptersRead,
     /// Upload and delete adapters.
     AdaptersWrite => AdaptersWrite,
+    /// See what was used.
+    UsageRead => UsageRead,
 }

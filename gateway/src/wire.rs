@@ -9,3 +9,4 @@ pub mod list;
 pub mod models;
 pub mod response_format;
 pub mod tenants;
+pub mod usage;

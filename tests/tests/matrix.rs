@@ -8,7 +8,7 @@ use tenora_gateway::{
 };
 use tenora_tests::{Adapter, Client, Reply, Server, Settings, chat};
 
-const SCOPES: [&str; 4] = ["chat", "models:read", "adapters:read", "adapters:write"];
+const SCOPES: [&str; 5] = ["chat", "models:read", "adapters:read", "adapters:write", "usage:read"];
 
 struct World {
     settings: Settings,
@@ -33,6 +33,9 @@ impl World {
             (_, "/v1/models/{model}" | "/v1/adapters/{name}") => {
                 let path = route.path.replace("{model}", "ticket-triage").replace("{name}", "ticket-triage");
                 client.request(Method::GET, &path)
+            }
+            ("GET", "/v1/usage" | "/admin/v1/usage") => {
+                client.request(Method::GET, &format!("{}?start_time=1735689600", route.path))
             }
             ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": "new-one"})),
             ("POST", "/admin/v1/tenants/{slug}/keys") => {

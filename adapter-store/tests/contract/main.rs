@@ -48,3 +48,5 @@ mod shared_cache;
 mod tenants;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod usage;

@@ -36,6 +36,12 @@ impl From<StoreError> for ApiError {
             StoreError::TooLarge { file, limit } => {
                 Self::TooLarge { what: "The file", param: Some(file), limit_bytes: limit }
             }
+            StoreError::TooManyGroups { limit } => {
+                let message = format!(
+                    "`group_by` makes more than {limit} results in one bucket; group by less, or name keys or models."
+                );
+                Self::invalid("group_by", message)
+            }
             away @ (StoreError::Unavailable { .. } | StoreError::CacheFull { .. }) => {
                 Self::StorageUnavailable(Box::new(away))
             }

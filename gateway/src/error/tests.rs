@@ -33,6 +33,7 @@ fn every_error() -> Vec<ApiError> {
         ApiError::QueueFull,
         ApiError::RequestTimeout,
         ApiError::ShuttingDown,
+        ApiError::MeteringUnavailable,
         ApiError::StorageUnavailable("secret".into()),
         ApiError::internal("secret"),
     ]
