@@ -62,6 +62,12 @@ pub enum StoreError {
         /// The cache's budget in bytes.
         budget: u64,
     },
+    /// One bucket of usage has more groups than an answer holds. Safe for the client.
+    #[error("one bucket has more than {limit} groups")]
+    TooManyGroups {
+        /// The most groups that an answer holds.
+        limit: usize,
+    },
     /// The Postgres schema is older than this program.
     #[error("the database schema is not up to date; run `tenora migrate` and start again")]
     NotMigrated,

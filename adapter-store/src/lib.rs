@@ -30,6 +30,8 @@ mod audit;
 mod config;
 mod scope;
 mod tenant;
+mod usage;
+mod usage_query;
 
 mod limits;
 
@@ -59,3 +61,8 @@ pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantStatus};
 pub use tenant_store::TenantStore;
+pub use usage::{Credential, Outcome, Spender, Subject, UsageEvent};
+pub use usage_query::{
+    BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,
+    UsedModel,
+};

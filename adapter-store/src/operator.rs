@@ -13,9 +13,10 @@ use crate::key_store::KeyStore;
 use crate::limits::LimitOverrides;
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
-use crate::rows::{adapters, epoch, keys, now, tenants};
+use crate::rows::{adapters, epoch, keys, now, tenants, usage_sums};
 use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus};
 use crate::tenant_store::TenantStore;
+use crate::usage_query::{UsagePage, UsageQuery};
 
 /// All tenants, in the name of one actor.
 #[derive(Clone)]
@@ -114,6 +115,11 @@ impl OperatorStore {
     pub async fn keys(&self, slug: &TenantSlug) -> Result<KeyStore, StoreError> {
         let tenant = self.tenant_by_slug(slug).await?;
         Ok(KeyStore::new(Arc::clone(&self.parts), tenant.id, self.actor.clone()))
+    }
+
+    /// What all tenants used, or those with these slugs, in buckets of time.
+    pub async fn usage(&self, slugs: &[TenantSlug], query: &UsageQuery) -> Result<UsagePage, StoreError> {
+        usage_sums::of_tenants(&mut self.parts.database.read(Whose::Operator).await?, slugs, query).await
     }
 
     /// The audit log of one tenant, or of all; newest first.

@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod epoch;
 pub(crate) mod keys;
 pub(crate) mod tenants;
+pub(crate) mod usage;
+pub(crate) mod usage_sums;
 
 use time::OffsetDateTime;
 
@@ -23,13 +25,18 @@ mod tests {
 
     #[test]
     fn every_statement_about_a_tenants_rows_names_its_tenant() {
-        let sources =
-            [include_str!("rows/adapters.rs"), include_str!("rows/audit.rs"), include_str!("rows/keys.rs")];
+        let sources = [
+            include_str!("rows/adapters.rs"),
+            include_str!("rows/audit.rs"),
+            include_str!("rows/keys.rs"),
+            include_str!("rows/usage.rs"),
+            include_str!("rows/usage_sums.rs"),
+        ];
         let mut seen = 0;
         for statement in sources.into_iter().flat_map(statements) {
             assert!(statement.contains("tenant_id"), "{statement}");
             seen += 1;
         }
-        assert!(seen >= 14, "only {seen} statements were found");
+        assert!(seen >= 28, "only {seen} statements were found");
     }
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use time::{Date, Month};
+
 use crate::api_key::{AuthenticatedKey, Pepper, PlainKey};
 use crate::blobs::Blobs;
 use crate::config::{DatabaseUrl, StoreConfig};
@@ -19,6 +21,7 @@ use crate::rows::{self, now};
 use crate::scratch::ProcessDir;
 use crate::tenant::{Actor, Tenant, TenantStatus};
 use crate::tenant_store::TenantStore;
+use crate::usage::{Spender, UsageEvent};
 
 /// How often the epoch of credentials is read.
 const POLL: Duration = Duration::from_millis(500);
@@ -155,6 +158,33 @@ impl AdapterStore {
     /// One tenant's adapters, and nothing of any other tenant.
     pub fn tenant(&self, tenant: TenantId) -> TenantStore {
         TenantStore::new(self.0.clone(), tenant)
+    }
+
+    /// Records what requests used, each event once however often it is recorded; meant for batches of some hundreds.
+    /// Events of a tenant that is gone are left out: nobody will ask.
+    pub async fn record_usage(&self, events: &[UsageEvent]) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.0.database.begin(Whose::Operator).await?;
+        let new = rows::usage::insert(&mut transaction, events).await?;
+        rows::usage::add_to_hours(&mut transaction, events, &new).await?;
+        transaction.commit().await
+    }
+
+    /// Tokens of prompts and answers of the requests that began within a calendar month of UTC.
+    pub async fn month_tokens(&self, spender: Spender, year: i32, month: Month) -> Result<u64, StoreError> {
+        let first = |year, month| {
+            let day = Date::from_calendar_date(year, month, 1).map_err(StoreError::internal)?;
+            Ok::<_, StoreError>(day.midnight().assume_utc().unix_timestamp())
+        };
+        let next_year = if month == Month::December { year.saturating_add(1) } else { year };
+        let (start, end) = (first(year, month)?, first(next_year, month.next())?);
+        let tenant = match spender {
+            Spender::Tenant(tenant) | Spender::Key(tenant, _) => tenant,
+        };
+        let mut transaction = self.0.database.read(Whose::Tenant(tenant)).await?;
+        rows::usage_sums::tokens(&mut transaction, spender, start, end).await
     }
 
     /// Which dependencies answer now, in bounded time.

@@ -18,9 +18,10 @@ use crate::parts::Parts;
 use crate::resolve_cache::Lookup;
 use crate::rows::adapters::{self, NewVersion};
 use crate::rows::audit::{self, Entry};
-use crate::rows::{now, tenants};
+use crate::rows::{now, tenants, usage_sums};
 use crate::staging::{Staged, Staging};
 use crate::tenant::{Actor, Page, Paging};
+use crate::usage_query::{UsagePage, UsageQuery};
 
 /// How often a commit starts over when a deletion took the bytes away under it.
 const COMMIT_ATTEMPTS: usize = 3;
@@ -188,6 +189,12 @@ impl TenantStore {
             Some(live) => Err(StoreError::Corrupt { digest: live.digest }),
             None => Err(StoreError::AdapterNotFound),
         }
+    }
+
+    /// What the tenant used, in buckets of time.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<UsagePage, StoreError> {
+        let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
+        usage_sums::of_tenant(&mut transaction, self.tenant, query).await
     }
 
     /// The tenant's keys, in the name of one actor.

@@ -1,7 +1,11 @@
 //! The gate: a [`Permit`] is the only way for a request to reach the engine, and only [`Admission`] makes one.
-//! It also counts what is in flight, so that a stopping server knows when it is done.
+//! A permit holds what the request reserved at its limits and the tab that it is metered on, and is inside the answer's
+//! stream: however that ends, both are settled with what was really used. The gate also counts what is in flight, so that
+//! a stopping server knows when it is done.
 
+mod account;
 mod running;
+mod spend;
 
 use std::{
     pin::Pin,
@@ -11,14 +15,23 @@ use std::{
 };
 
 use futures_util::Stream;
-use tenora_adapter_store::AdapterStore;
+use tenora_adapter_store::{AdapterName, AdapterStore, Cap, LimitOverrides, Outcome, VersionNumber};
 use tenora_engine::{CacheDomain, Event, TokenStream};
 use tokio::sync::watch;
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tracing::info_span;
+use tracing::{Instrument, info_span};
 
-use self::running::{Run, Running};
-use crate::{auth::Caller, error::ApiError, scope};
+use self::{
+    account::Account,
+    running::{Run, Running},
+};
+use crate::{
+    auth::{Caller, Identity},
+    error::ApiError,
+    limits::{Limiter, LimiterStatus, Limits, Standing, Subject, SubjectKind},
+    metering::{Meter, MeterStatus},
+    scope,
+};
 
 /// How often running credentials are looked at again when nobody reported a change.
 const REVIEW: Duration = Duration::from_secs(1);
@@ -28,6 +41,18 @@ const REVIEW: Duration = Duration::from_secs(1);
 pub struct Admission {
     load: Arc<watch::Sender<Load>>,
     running: Running,
+    limiter: Limiter,
+    meter: Meter,
+    default_limits: LimitOverrides,
+    longest: Duration,
+}
+
+/// What a generation asks for.
+pub struct Demand {
+    /// The adapter version that is to answer; `None` = the base model.
+    pub adapter: Option<(AdapterName, VersionNumber)>,
+    /// Tokens of prompt and answers at most.
+    pub tokens: u64,
 }
 
 #[derive(Debug, Default)]
@@ -37,20 +62,67 @@ struct Load {
 }
 
 impl Admission {
-    /// An open gate.
-    pub fn open() -> Self {
-        Self { load: Arc::new(watch::Sender::new(Load::default())), running: Running::default() }
+    /// An open gate. `longest` is how long a generation may take.
+    pub fn open(limiter: Limiter, meter: Meter, default_limits: LimitOverrides, longest: Duration) -> Self {
+        let (load, running) = (Arc::new(watch::Sender::new(Load::default())), Running::default());
+        Self { load, running, limiter, meter, default_limits, longest }
     }
 
     /// Lets a caller's generation through, or says when to come back.
-    pub fn admit(&self, caller: &Caller<scope::Chat>) -> Result<Permit, ApiError> {
-        let _stage = info_span!("admit").entered();
+    pub async fn admit(&self, caller: &Caller<scope::Chat>, demand: Demand) -> Result<Permit, ApiError> {
         let in_flight = self.enter()?;
+        let (identity, tenant) = (caller.identity(), caller.tenant().id);
+        let subjects = self.subjects(identity);
+        let reserve = self.limiter.reserve(&subjects, demand.tokens, self.longest);
+        let reservation = reserve.instrument(info_span!("admit")).await.map_err(ApiError::from)?;
+        let mut tab = self.meter.open_tab(tenant, identity.credential())?;
+        if let Some((adapter, version)) = demand.adapter {
+            tab.answered_by(adapter, version);
+        }
         Ok(Permit {
             domain: caller.cache_domain(),
-            run: self.running.enter(caller.identity()),
-            _in_flight: in_flight,
+            account: Account::open(reservation, tab),
+            run: self.running.enter(identity),
+            in_flight,
         })
+    }
+
+    /// The limits of a tenant: its own, and the server's defaults.
+    pub fn limits_of(&self, identity: &Identity) -> LimitOverrides {
+        identity.tenant().limits.or(self.default_limits)
+    }
+
+    /// What is left now for the tenant, and for the key where it has limits of its own.
+    pub async fn standing(&self, identity: &Identity) -> Vec<(SubjectKind, Standing)> {
+        let mut all = Vec::new();
+        for subject in self.subjects(identity) {
+            all.push((subject.kind, self.limiter.standing(&subject).await));
+        }
+        all
+    }
+
+    /// How limits are enforced, and how far the usage rows are behind.
+    pub fn status(&self) -> (LimiterStatus, MeterStatus) {
+        (self.limiter.status(), self.meter.status())
+    }
+
+    /// Brings what was metered to the database, at most this long.
+    pub async fn flush(&self, timeout: Duration) {
+        self.meter.flush(timeout).await;
+    }
+
+    fn subjects(&self, identity: &Identity) -> Vec<Subject> {
+        let tenant = Subject {
+            id: identity.tenant().id.as_uuid(),
+            kind: SubjectKind::Tenant,
+            limits: of_requests(self.limits_of(identity)),
+        };
+        let key = identity.key_id().map(|id| Subject {
+            id: id.as_uuid(),
+            kind: SubjectKind::Key,
+            limits: of_requests(identity.limits()),
+        });
+        [Some(tenant), key].into_iter().flatten().collect()
     }
 
     /// Ends the answers of credentials that were revoked, for as long as the server runs.
@@ -100,11 +172,23 @@ impl Drop for InFlight {
     }
 }
 
-/// Proof that a generation passed authentication, ownership and limits. It lives inside the answer's stream.
+/// The limits that a generation meets.
+fn of_requests(limits: LimitOverrides) -> Limits {
+    let most = |cap: Option<Cap>| cap.and_then(Cap::most);
+    Limits {
+        requests_per_minute: most(limits.requests_per_minute),
+        tokens_per_minute: most(limits.tokens_per_minute),
+        concurrent_requests: most(limits.concurrent_requests),
+        monthly_tokens: most(limits.monthly_tokens),
+    }
+}
+
+/// Proof that a generation passed authentication, ownership, limits and budget. It lives inside the answer's stream.
 pub struct Permit {
     domain: CacheDomain,
+    account: Account,
     run: Run,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl Permit {
@@ -112,18 +196,31 @@ impl Permit {
     pub(crate) fn cache_domain(&self) -> CacheDomain {
         self.domain
     }
+
+    /// The engine did not take it.
+    pub(crate) fn fail(mut self, error: &ApiError) {
+        self.account.fail(error);
+    }
 }
 
 /// The engine's answer with the permit it runs under: dropping it cancels the one and releases the other.
 pub struct AdmittedStream {
     tokens: TokenStream,
+    account: Account,
     revoked: Pin<Box<WaitForCancellationFutureOwned>>,
-    _permit: Permit,
+    _held: (Run, InFlight),
 }
 
 impl AdmittedStream {
     pub(crate) fn new(permit: Permit, tokens: TokenStream) -> Self {
-        Self { tokens, revoked: Box::pin(permit.run.revoked().cancelled_owned()), _permit: permit }
+        let Permit { mut account, run, in_flight, .. } = permit;
+        account.follow(tokens.progress());
+        Self { tokens, account, revoked: Box::pin(run.revoked().cancelled_owned()), _held: (run, in_flight) }
+    }
+
+    /// What was left of the limits when it was let through.
+    pub(crate) fn standing(&self) -> Option<&Standing> {
+        self.account.standing()
     }
 }
 
@@ -131,10 +228,18 @@ impl Stream for AdmittedStream {
     type Item = Result<Event, ApiError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.revoked.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Some(Err(ApiError::CredentialRevoked)));
+        let polled = match self.revoked.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(ApiError::CredentialRevoked))),
+            Poll::Pending => Pin::new(&mut self.tokens).poll_next(context).map_err(ApiError::from),
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(Event::Done(_)))) => self.account.end(Outcome::Finished),
+            Poll::Ready(Some(Ok(_))) => self.account.note(),
+            Poll::Ready(Some(Err(error))) => self.account.fail(error),
+            Poll::Ready(None) => self.account.fail(&ApiError::ShuttingDown),
+            Poll::Pending => {}
         }
-        Pin::new(&mut self.tokens).poll_next(context).map_err(ApiError::from)
+        polled
     }
 }
 
@@ -142,9 +247,39 @@ impl Stream for AdmittedStream {
 mod tests {
     use super::*;
 
+    /// A gate without limits; nothing is metered in these tests.
+    async fn gate() -> (Admission, tempfile::TempDir) {
+        struct Nowhere;
+        impl crate::metering::Sink for Nowhere {
+            fn record<'a>(
+                &'a self,
+                _: &'a [tenora_adapter_store::UsageEvent],
+            ) -> futures_util::future::BoxFuture<'a, Result<(), tenora_adapter_store::StoreError>>
+            {
+                Box::pin(async { Ok(()) })
+            }
+        }
+        struct Nothing;
+        impl crate::limits::MonthlySpend for Nothing {
+            fn spent(
+                &self,
+                _: SubjectKind,
+                _: uuid::Uuid,
+                _: crate::limits::Month,
+            ) -> futures_util::future::BoxFuture<'_, Result<u64, crate::limits::SpendError>> {
+                Box::pin(async { Ok(0) })
+            }
+        }
+        let dir = tempfile::tempdir().expect("a folder");
+        let settings = crate::metering::MeterSettings::within(dir.path().to_owned());
+        let meter = Meter::start(Nowhere, settings).await.expect("it starts");
+        let limiter = Limiter::in_memory(Arc::new(Nothing));
+        (Admission::open(limiter, meter, LimitOverrides::default(), Duration::from_secs(60)), dir)
+    }
+
     #[tokio::test]
     async fn a_drain_waits_for_what_is_in_flight_and_lets_nothing_in() {
-        let gate = Admission::open();
+        let (gate, _dir) = gate().await;
         let running = gate.enter().expect("open");
         let drain = tokio::spawn({
             let gate = gate.clone();
@@ -159,10 +294,10 @@ mod tests {
         assert_eq!(drain.await.expect("no panic"), 0);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_drain_gives_up_after_its_timeout_and_says_what_is_left() {
-        let gate = Admission::open();
+        let (gate, _dir) = gate().await;
         let _running = (gate.enter().expect("open"), gate.enter().expect("open"));
-        assert_eq!(gate.drain(Duration::from_secs(1)).await, 2);
+        assert_eq!(gate.drain(Duration::from_millis(100)).await, 2);
     }
 }

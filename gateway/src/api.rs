@@ -9,6 +9,7 @@ pub mod keys;
 pub mod me;
 pub mod models;
 pub mod tenants;
+pub mod usage;
 
 mod generation;
 mod paging;

@@ -9,7 +9,7 @@ use std::{
 
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, Cap, Checked, LimitOverrides, ModelRef, Staged, StoreError, Tenant,
-    Version,
+    Version, VersionNumber,
 };
 use tenora_engine::{
     AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prepared, Prompt, Sampling,
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 
 use crate::{
-    admission::{Admission, AdmittedStream, Permit},
+    admission::{Admission, AdmittedStream, Demand, Permit},
     auth::Caller,
     error::ApiError,
 };
@@ -42,6 +42,15 @@ pub struct App {
     default_limits: LimitOverrides,
 }
 
+/// What the operator decided for all requests.
+#[derive(Debug, Clone, Copy)]
+pub struct AppSettings {
+    /// How long a generation may take, waiting included.
+    pub request_timeout: Duration,
+    /// Limits of tenants that have none of their own.
+    pub default_limits: LimitOverrides,
+}
+
 /// What a `model` field stands for.
 #[derive(Debug)]
 pub struct ResolvedModel {
@@ -51,9 +60,16 @@ pub struct ResolvedModel {
     pub digest: Option<String>,
     /// The adapter's files; `None` = the base model itself.
     pub adapter: Option<AdapterFiles>,
+    /// Which version that is.
+    pub version: Option<(AdapterName, VersionNumber)>,
 }
 
 impl ResolvedModel {
+    /// What a prepared generation asks of the gate.
+    pub fn demand(&self, prepared: &Prepared) -> Demand {
+        Demand { adapter: self.version.clone(), tokens: prepared.most_tokens() }
+    }
+
     /// A generation with this model for the caller.
     pub fn request<S>(&self, caller: &Caller<S>, prompt: Prompt, sampling: Sampling) -> GenerateRequest {
         GenerateRequest {
@@ -69,15 +85,11 @@ impl ResolvedModel {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(
-        store: AdapterStore,
-        engine: Engine,
-        request_timeout: Duration,
-        default_limits: LimitOverrides,
-    ) -> Self {
+    pub fn new(store: AdapterStore, engine: Engine, admission: Admission, settings: AppSettings) -> Self {
+        let AppSettings { request_timeout, default_limits } = settings;
         Self {
             store,
-            admission: Admission::open(),
+            admission,
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
@@ -96,11 +108,6 @@ impl App {
         version.base_fingerprint == self.base().fingerprint
     }
 
-    /// The limits of a tenant: its own, and the server's defaults.
-    pub fn limits_of(&self, tenant: &Tenant) -> LimitOverrides {
-        tenant.limits.or(self.default_limits)
-    }
-
     /// The caller's `model` → the base model, or one pinned version of one of the caller's own adapters.
     pub async fn resolve_model<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
         self.resolve(caller, model).instrument(info_span!("resolve")).await
@@ -108,7 +115,12 @@ impl App {
 
     async fn resolve<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
         if model == self.base().id {
-            return Ok(ResolvedModel { echo: self.base().id.clone(), digest: None, adapter: None });
+            return Ok(ResolvedModel {
+                echo: self.base().id.clone(),
+                digest: None,
+                adapter: None,
+                version: None,
+            });
         }
         let version = self.resolve_version(caller, model).await?;
         if !self.fits_base(&version) {
@@ -118,6 +130,7 @@ impl App {
         Ok(ResolvedModel {
             echo: pinned(&version),
             digest: Some(version.digest.to_string()),
+            version: Some((version.adapter.clone(), version.number)),
             adapter: Some(AdapterFiles {
                 digest: *version.digest.as_bytes(),
                 config: files.config_path().to_owned(),
@@ -144,8 +157,13 @@ impl App {
     /// request says, and it ends when the server's time for one request is over.
     pub async fn generate(&self, permit: Permit, prepared: Prepared) -> Result<AdmittedStream, ApiError> {
         let prepared = prepared.admitted(permit.cache_domain(), Instant::now() + self.request_timeout);
-        let tokens = self.engine.submit(prepared).instrument(info_span!("generate")).await?;
-        Ok(AdmittedStream::new(permit, tokens))
+        match self.engine.submit(prepared).instrument(info_span!("generate")).await.map_err(ApiError::from) {
+            Ok(tokens) => Ok(AdmittedStream::new(permit, tokens)),
+            Err(error) => {
+                permit.fail(&error);
+                Err(error)
+            }
+        }
     }
 
     /// Checks and encodes a request: what it can cost is known then, before anything is taken for it.
@@ -168,7 +186,7 @@ impl App {
         let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
         let report =
             self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;
-        let limits = self.limits_of(owner);
+        let limits = owner.limits.or(self.default_limits);
         if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| report.rank as u64 > *most)
         {
             return Err(ApiError::OverQuota { what: "as the largest rank of an adapter", limit });

@@ -10,11 +10,11 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Tenant, TenantStatus};
+use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Credential, Tenant, TenantStatus};
 use tenora_engine::CacheDomain;
 use tracing::{Instrument, info_span};
 
-pub use self::identity::{Credential, Identity};
+pub use self::identity::{Identity, TokenIdentity};
 use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope};
 
 /// Checks credentials: tenants' keys against the store, the operator's against the configured ones.
@@ -84,7 +84,7 @@ impl<S> Caller<S> {
     pub fn actor(&self) -> Actor {
         let kind = match self.identity.credential() {
             Credential::Key(id) => ActorKind::Key(id),
-            Credential::Token(subject) => ActorKind::Token(subject),
+            Credential::Subject(subject) => ActorKind::Token(subject.as_str().into()),
         };
         Actor { kind, ip: self.ip }
     }

@@ -1,6 +1,6 @@
 //! From settings to a running server: listen → secrets → store → base model → app → serve.
 
-use std::{io::Write, path::PathBuf};
+use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_web::web::Data;
 use anyhow::Context;
@@ -9,11 +9,18 @@ use tenora_adapter_store::{AdapterStore, DatabaseUrl, RoleName, StoreConfig};
 use tenora_engine::{Engine, EngineConfig};
 
 use crate::{
-    app::App,
+    admission::Admission,
+    app::{App, AppSettings},
     auth::Authenticator,
     config::{Config, EngineSettings, Mode},
-    demo, hub, progress, secrets, server, telemetry,
+    demo, hub,
+    limits::Limiter,
+    metering::{Meter, MeterSettings},
+    progress, secrets, server, telemetry,
 };
+
+/// How long a stopping server tries to bring usage rows to the database; those that are left wait for the next start.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until the process is asked to stop.
 pub async fn serve(mode: Mode) -> anyhow::Result<()> {
@@ -37,7 +44,10 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         config.server.viewer_key.clone(),
         config.server.trusted_proxies.clone(),
     ));
-    let app = Data::new(App::new(store, engine, config.server.request_timeout, config.default_limits));
+    let settings =
+        AppSettings { request_timeout: config.server.request_timeout, default_limits: config.default_limits };
+    let admission = admission(&config, &store, settings).await?;
+    let app = Data::new(App::new(store, engine, admission, settings));
     let review = tokio::spawn({
         let app = app.clone().into_inner();
         async move { app.admission.review(&app.store).await }
@@ -52,6 +62,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
     review.abort();
     app.shutdown();
+    app.admission.flush(FLUSH_TIMEOUT).await;
     app.store.flush().await;
     served
 }
@@ -68,6 +79,23 @@ pub async fn migrate(app_role: Option<RoleName>) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "The role {role} may serve, and is held to one tenant at a time.")?;
     }
     Ok(())
+}
+
+/// The gate: limits in Redis where there is one, usage by way of files in the data folder.
+async fn admission(
+    config: &Config,
+    store: &AdapterStore,
+    settings: AppSettings,
+) -> anyhow::Result<Admission> {
+    let spend = Arc::new(store.clone());
+    let limiter = match &config.store.redis_url {
+        Some(url) => Limiter::redis(url, &config.store.redis_prefix, spend)?,
+        None => Limiter::in_memory(spend),
+    };
+    let usage = MeterSettings::within(config.server.data_dir.join("usage"));
+    let meter =
+        Meter::start(store.clone(), usage).await.context("cannot write usage to the data directory")?;
+    Ok(Admission::open(limiter, meter, settings.default_limits, settings.request_timeout))
 }
 
 async fn start_engine(config: EngineConfig) -> anyhow::Result<Engine> {

@@ -116,7 +116,9 @@ async fn ensure_key(
             keys.revoke(lost.id).await?;
         }
     }
-    let created = keys.create(NewKey::new(DisplayName::parse(KEY_NAME)?, Scope::DEFAULT)).await?;
+    // A demo's tenant tries everything that is a tenant's to do.
+    let scopes = Scope::ALL.into_iter().collect();
+    let created = keys.create(NewKey::new(DisplayName::parse(KEY_NAME)?, scopes)).await?;
     Ok(created.key.expose_secret().to_owned())
 }
 

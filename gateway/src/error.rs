@@ -15,6 +15,8 @@ use tenora_adapter_store::ParseError;
 use tenora_engine::AdapterRejection;
 use thiserror::Error;
 
+use crate::limits::{Refusal, Standing};
+
 pub use self::{
     catalogue::{Entry, Kind, Retry},
     envelope::{ErrorBody, ErrorEnvelope},
@@ -156,6 +158,15 @@ pub enum ApiError {
     #[error("The model's chat template does not accept these messages: {0}.")]
     ChatTemplate(String),
 
+    /// A limit by the minute, or of requests at the same time, is reached.
+    #[error("{}", .0.words())]
+    RateLimited(Refusal),
+    /// The month's tokens are spent.
+    #[error("{}", .0.words())]
+    BudgetSpent(Refusal),
+    /// What was spent this month cannot be known now.
+    #[error("The server cannot tell now what is left of the monthly budget. Try again shortly.")]
+    BudgetUnknown,
     /// The tenant has as much as it may have.
     #[error(
         "This would exceed the tenant's limit of {limit} {what}. Delete some, or ask the operator for more."
@@ -201,6 +212,11 @@ pub enum ApiError {
     /// The server is stopping.
     #[error("The server is restarting. Try again shortly.")]
     ShuttingDown,
+    /// Too much usage waits for the database, or it cannot be written to the disk.
+    #[error(
+        "The server cannot record usage at the moment, and serves nothing that it cannot count. Try again shortly."
+    )]
+    MeteringUnavailable,
     /// The database, the blobs or the cache cannot be reached.
     #[error("The server cannot reach its storage. Try again shortly.")]
     StorageUnavailable(#[source] Box<dyn Cause + Send + Sync>),
@@ -231,6 +247,14 @@ impl ApiError {
     /// A fault of ours: the cause goes to the log, never to the client.
     pub fn internal(cause: impl Into<Box<dyn Cause + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
+    }
+
+    /// What is left of the limits, where one of them refused.
+    fn standing(&self) -> Option<&Standing> {
+        match self {
+            Self::RateLimited(refusal) | Self::BudgetSpent(refusal) => Some(&refusal.standing),
+            _ => None,
+        }
     }
 
     /// A client's own text, shortened and made safe to print.
@@ -287,11 +311,14 @@ impl ResponseError for ApiError {
             Retry::Never => {
                 response.insert_header(("x-should-retry", "false"));
             }
-            Retry::After { seconds } => {
-                response.insert_header((header::RETRY_AFTER, seconds));
-                response.insert_header(("retry-after-ms", seconds * 1000));
+            Retry::After { ms } => {
+                response.insert_header((header::RETRY_AFTER, ms.div_ceil(1000)));
+                response.insert_header(("retry-after-ms", ms));
                 response.insert_header(("x-should-retry", "true"));
             }
+        }
+        for header in self.standing().into_iter().flat_map(Standing::headers) {
+            response.insert_header(header);
         }
         if entry.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));

@@ -96,7 +96,7 @@ macro_rules! tenant_permissions {
     )+};
 }
 
-tenant_permissions!(Member, Chat, ModelsRead, AdaptersRead, AdaptersWrite, KeysWrite);
+tenant_permissions!(Member, Chat, ModelsRead, AdaptersRead, AdaptersWrite, UsageRead, KeysWrite);
 
 /// A handler's arguments that begin with the proof of `P`.
 pub trait GuardedBy<P: Permission> {

@@ -24,16 +24,18 @@ pub mod app;
 pub mod admission;
 pub mod auth;
 pub mod body;
+pub mod metering;
 pub mod wire;
 
 pub mod error;
 pub mod hub;
-pub mod limits;
 pub mod progress;
 pub mod scope;
 pub mod secrets;
 pub mod telemetry;
 
 pub mod config;
+
+pub mod limits;
 
 pub mod client_address;

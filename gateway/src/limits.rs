@@ -45,6 +45,7 @@ mod month;
 mod standing;
 mod subject;
 mod window;
+mod wire;
 
 #[cfg(test)]
 mod contract;

@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, me, models, tenants},
+    api::{adapters, audit, chat, completions, health, keys, me, models, tenants, usage},
     error::ApiResult,
     guard::Unproven,
 };
@@ -27,6 +27,7 @@ use crate::{
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,
         audit::list,
+        usage::own, usage::all,
         health::about, health::alive, health::ready, document,
     ),
     modifiers(&Credentials),

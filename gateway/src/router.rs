@@ -7,12 +7,12 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, me, models, tenants},
+    api::{adapters, audit, chat, completions, health, keys, me, models, tenants, usage},
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
     openapi,
-    scope::{AdaptersRead, AdaptersWrite, Chat, KeysWrite, Member, ModelsRead},
+    scope::{AdaptersRead, AdaptersWrite, Chat, KeysWrite, Member, ModelsRead, UsageRead},
 };
 
 /// One route: how it is asked, who may ask, what answers.
@@ -52,6 +52,8 @@ pub fn routes() -> Vec<Route> {
         delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke_of),
         post("/admin/v1/tenants/{slug}/keys/{id}/rotate", Operator, keys::rotate_of),
         get("/admin/v1/audit", OperatorRead, audit::list),
+        get("/v1/usage", UsageRead, usage::own),
+        get("/admin/v1/usage", OperatorRead, usage::all),
         get("/", Anyone, health::about),
         get("/healthz", Anyone, health::alive),
         get("/readyz", Anyone, health::ready),

@@ -37,6 +37,8 @@ scopes! {
     AdaptersRead => AdaptersRead,
     /// Upload and delete adapters.
     AdaptersWrite => AdaptersWrite,
+    /// See what was used.
+    UsageRead => UsageRead,
     /// Make and revoke the tenant's keys.
     KeysWrite => KeysWrite,
 }

@@ -12,3 +12,4 @@ pub mod me;
 pub mod models;
 pub mod response_format;
 pub mod tenants;
+pub mod usage;

@@ -36,6 +36,9 @@ impl World {
                 let path = route.path.replace("{model}", "ticket-triage").replace("{name}", "ticket-triage");
                 client.request(Method::GET, &path)
             }
+            ("GET", "/v1/usage" | "/admin/v1/usage") => {
+                client.request(Method::GET, &format!("{}?start_time=1735689600", route.path))
+            }
             ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": self.fresh_slug().await})),
             ("PATCH", "/admin/v1/tenants/{slug}") => json("/admin/v1/tenants/acme", json!({"name": "Acme"})),
             ("DELETE", "/admin/v1/tenants/{slug}") => {

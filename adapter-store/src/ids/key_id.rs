@@ -25,6 +25,11 @@ impl KeyId {
         parsed.map(Self).ok_or_else(|| ParseError::new("key id", "expected 32 lower-case hex digits"))
     }
 
+    /// The id's 128 bits, to bind something to the key.
+    pub fn as_uuid(&self) -> Uuid {
+        self.0
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }

@@ -50,3 +50,5 @@ mod shared_cache;
 mod tenants;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod usage;

@@ -3,7 +3,10 @@
 
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tenora_adapter_store::{AdapterStore, DatabaseUrl, RoleName, Scope, StoreConfig};
+use tenora_adapter_store::{
+    AdapterStore, Credential, DatabaseUrl, KeyId, Outcome, RoleName, Scope, StoreConfig, TenantId, UsageEvent,
+};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::world::{World, model, name, new_key, push};
@@ -49,6 +52,23 @@ impl Drop for Role {
 }
 
 const TABLES: [&str; 4] = ["api_keys", "adapters", "adapter_versions", "audit_log"];
+const USAGE: [&str; 2] = ["usage_events", "usage_hourly"];
+
+fn event(tenant: TenantId, key: KeyId) -> UsageEvent {
+    UsageEvent {
+        id: Uuid::now_v7(),
+        tenant,
+        credential: Credential::Key(key),
+        adapter: None,
+        outcome: Outcome::Finished,
+        started_at: OffsetDateTime::now_utc(),
+        input_tokens: 1,
+        cached_tokens: 0,
+        output_tokens: 1,
+        ttft_ms: None,
+        duration_ms: 1,
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
@@ -57,7 +77,8 @@ async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
     let (acme, globex) = (world.tenant("acme").await, world.tenant("globex").await);
     for tenant in [&acme, &globex] {
         push(&world.store.tenant(tenant.id), "triage", tenant.slug.as_str()).await;
-        world.keys(tenant.slug.as_str()).await.create(new_key(Scope::DEFAULT)).await.unwrap();
+        let key = world.keys(tenant.slug.as_str()).await.create(new_key(Scope::DEFAULT)).await.unwrap();
+        world.store.record_usage(&[event(tenant.id, key.info.id)]).await.unwrap();
     }
     let mut connection = PgConnection::connect(&role.url()).await.unwrap();
     let count = async |connection: &mut PgConnection, table: &str, setting: &str| {
@@ -68,7 +89,7 @@ async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
         let select = format!("SELECT DISTINCT {owner} FROM {table}");
         sqlx::query_scalar::<_, Uuid>(AssertSqlSafe(select)).fetch_all(&mut *transaction).await.unwrap()
     };
-    for table in ["tenants"].into_iter().chain(TABLES) {
+    for table in ["tenants"].into_iter().chain(TABLES).chain(USAGE) {
         assert!(count(&mut connection, table, "").await.is_empty(), "{table}: nobody said whose");
         for tenant in [&acme, &globex] {
             let seen = count(&mut connection, table, &tenant.id.to_string()).await;

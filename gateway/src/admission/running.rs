@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tenora_adapter_store::{AdapterStore, TenantSlug, TenantStatus};
+use tenora_adapter_store::{AdapterStore, Credential, TenantSlug, TenantStatus};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{Credential, Identity};
+use crate::auth::Identity;
 
 /// Credentials with something running.
 #[derive(Clone, Default)]
@@ -69,7 +69,7 @@ async fn stands(
 ) -> Result<bool, tenora_adapter_store::StoreError> {
     let status = match credential {
         Credential::Key(id) => store.key_stands(*id).await?.map(|key| key.tenant.status),
-        Credential::Token(_) => store.tenant_by_slug(tenant).await?.map(|tenant| tenant.status),
+        Credential::Subject(_) => store.tenant_by_slug(tenant).await?.map(|tenant| tenant.status),
     };
     Ok(status == Some(TenantStatus::Active))
 }

@@ -22,7 +22,7 @@ pub async fn create(caller: Caller<scope::Chat>, body: Json<ChatRequest>, app: D
     let (prompt, sampling) = request.check()?;
     let model = app.resolve_model(&caller, &model).await?;
     let prepared = app.prepare(model.request(&caller, prompt, sampling)).await?;
-    let permit = app.admission.admit(&caller)?;
+    let permit = app.admission.admit(&caller, model.demand(&prepared)).await?;
     let generation = app.generate(permit, prepared).await?;
     generation::respond::<Chat>(generation, generation::Heading::new(&app, model, telling)).await
 }

@@ -18,6 +18,7 @@ use crate::{
     admission::AdmittedStream,
     app::{App, ResolvedModel},
     error::{ApiError, ApiResult},
+    limits::Standing,
     wire::generation::{Answer, Head, Piece, Shape, Telling, Usage},
 };
 
@@ -61,12 +62,14 @@ impl Heading {
 
 /// Answers once the first event is there: what fails before it has a status of its own.
 pub(super) async fn respond<S: Shape>(mut events: AdmittedStream, heading: Heading) -> ApiResult {
+    let left: Vec<_> = events.standing().into_iter().flat_map(Standing::headers).collect();
     let Some(first) = events.next().await else { return Err(ApiError::ShuttingDown) };
     let first = first?;
     let events = stream::once(std::future::ready(Ok(first))).chain(events);
+    let mut response = heading.response();
+    left.into_iter().for_each(|header| _ = response.insert_header(header));
     if heading.telling.stream {
-        return Ok(heading
-            .response()
+        return Ok(response
             .content_type("text/event-stream")
             .insert_header(("cache-control", "no-cache"))
             .insert_header(("x-accel-buffering", "no"))
@@ -74,7 +77,6 @@ pub(super) async fn respond<S: Shape>(mut events: AdmittedStream, heading: Headi
     }
     let (answers, usage) = collect(events).await?;
     let head = heading.head::<S>();
-    let mut response = heading.response();
     response.insert_header(("server-timing", server_timing(&usage.timing)));
     Ok(response.json(S::whole(head, answers, usage.into())))
 }

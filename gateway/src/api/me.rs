@@ -1,10 +1,11 @@
 //! `GET /v1/me`.
 
 use actix_web::{HttpResponse, web::Data};
+use tenora_adapter_store::Credential;
 
 use crate::{
     app::App,
-    auth::{Caller, Credential},
+    auth::Caller,
     error::{ApiResult, ErrorEnvelope},
     scope,
     wire::me::Me,
@@ -17,7 +18,7 @@ pub async fn show(caller: Caller<scope::Member>, app: Data<App>) -> ApiResult {
     let identity = caller.identity();
     let (credential, key_id, subject) = match identity.credential() {
         Credential::Key(id) => ("api_key", Some(id.to_string()), None),
-        Credential::Token(subject) => ("token", None, Some(subject.to_string())),
+        Credential::Subject(subject) => ("token", None, Some(subject.to_string())),
     };
     Ok(HttpResponse::Ok().json(Me {
         object: "me",

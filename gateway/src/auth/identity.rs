@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tenora_adapter_store::{AdapterName, AuthenticatedKey, KeyId, LimitOverrides, ScopeSet, Tenant};
+use tenora_adapter_store::{
+    AdapterName, AuthenticatedKey, Credential, KeyId, LimitOverrides, ScopeSet, Subject, Tenant,
+};
 
 /// A tenant's credential, proven.
 #[derive(Clone)]
@@ -18,18 +20,9 @@ pub struct TokenIdentity {
     /// For whom.
     pub tenant: Arc<Tenant>,
     /// `<issuer> <subject>`.
-    pub subject: Arc<str>,
+    pub subject: Subject,
     /// What it may do.
     pub scopes: ScopeSet,
-}
-
-/// Which credential it was, for audit and usage rows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Credential {
-    /// An API key.
-    Key(KeyId),
-    /// A token: `<issuer> <subject>`.
-    Token(Arc<str>),
 }
 
 impl Identity {
@@ -49,11 +42,19 @@ impl Identity {
         }
     }
 
-    /// Which credential it was.
+    /// Which credential it was, for audit and usage rows.
     pub fn credential(&self) -> Credential {
         match self {
             Self::Key(key) => Credential::Key(key.key_id),
-            Self::Token(token) => Credential::Token(Arc::clone(&token.subject)),
+            Self::Token(token) => Credential::Subject(token.subject.clone()),
+        }
+    }
+
+    /// The key's id, if it is one.
+    pub fn key_id(&self) -> Option<KeyId> {
+        match self {
+            Self::Key(key) => Some(key.key_id),
+            Self::Token(_) => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 
 use super::ApiError;
+use crate::limits::{Bucket, Refusal};
 
 /// One row of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,12 @@ pub struct Entry {
 pub enum Kind {
     /// The request.
     InvalidRequest,
+    /// Too many requests.
+    Requests,
+    /// Too many tokens.
+    Tokens,
+    /// The budget.
+    InsufficientQuota,
     /// The server.
     Server,
 }
@@ -31,6 +38,9 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request_error",
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::InsufficientQuota => "insufficient_quota",
             Self::Server => "server_error",
         }
     }
@@ -45,8 +55,8 @@ pub enum Retry {
     Never,
     /// It is worth waiting this long.
     After {
-        /// For `Retry-After`.
-        seconds: u32,
+        /// Milliseconds.
+        ms: u64,
     },
 }
 
@@ -58,13 +68,22 @@ const fn refused_for_good(status: StatusCode, code: &'static str) -> Entry {
     Entry { status, kind: Kind::InvalidRequest, code, retry: Retry::Never }
 }
 
-const fn later(code: &'static str, seconds: u32) -> Entry {
+const fn later(code: &'static str, seconds: u64) -> Entry {
     Entry {
         status: StatusCode::SERVICE_UNAVAILABLE,
         kind: Kind::Server,
         code,
-        retry: Retry::After { seconds },
+        retry: Retry::After { ms: seconds * 1000 },
     }
+}
+
+/// Waiting helps, unless the request alone is more than the limit.
+fn rate_limited(refusal: &Refusal) -> Entry {
+    let kind = if refusal.bucket == Bucket::Tokens { Kind::Tokens } else { Kind::Requests };
+    let retry = refusal.retry_after.map_or(Retry::Never, |after| Retry::After {
+        ms: u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1),
+    });
+    Entry { status: StatusCode::TOO_MANY_REQUESTS, kind, code: "rate_limit_exceeded", retry }
 }
 
 impl ApiError {
@@ -79,6 +98,14 @@ impl ApiError {
             Self::TenantSuspended => refused(S::FORBIDDEN, "tenant_suspended"),
             Self::CredentialRevoked => refused(S::UNAUTHORIZED, "credential_revoked"),
             Self::GrantExceeded { .. } => refused(S::FORBIDDEN, "grant_exceeded"),
+            Self::RateLimited(refusal) => rate_limited(refusal),
+            Self::BudgetSpent(_) => Entry {
+                status: S::TOO_MANY_REQUESTS,
+                kind: Kind::InsufficientQuota,
+                code: "insufficient_quota",
+                retry: Retry::Never,
+            },
+            Self::BudgetUnknown => later("budget_unknown", 2),
             Self::OverQuota { .. } => refused(S::FORBIDDEN, "quota_exceeded"),
             Self::InvalidJson { .. } => refused(S::BAD_REQUEST, "invalid_json"),
             Self::InvalidValue { .. } => refused(S::BAD_REQUEST, "invalid_value"),
@@ -107,6 +134,7 @@ impl ApiError {
             },
             Self::QueueFull => later("queue_full", 1),
             Self::ShuttingDown => later("shutting_down", 2),
+            Self::MeteringUnavailable => later("metering_unavailable", 5),
             Self::StorageUnavailable(_) => later("storage_unavailable", 2),
             Self::Internal(_) => Entry {
                 status: S::INTERNAL_SERVER_ERROR,

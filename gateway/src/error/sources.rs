@@ -4,6 +4,7 @@ use tenora_adapter_store::StoreError;
 use tenora_engine::{AdapterRejection, EngineError, lora::codes};
 
 use super::ApiError;
+use crate::limits::{Bucket, Refusal};
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
@@ -23,6 +24,17 @@ impl From<EngineError> for ApiError {
     }
 }
 
+/// Whether waiting helps decides what a refusal is called.
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match (refusal.bucket, refusal.retry_after) {
+            (Bucket::MonthlyTokens, None) => Self::BudgetSpent(refusal),
+            (Bucket::MonthlyTokens, Some(_)) => Self::BudgetUnknown,
+            _ => Self::RateLimited(refusal),
+        }
+    }
+}
+
 /// A missing adapter or tenant becomes an answer only with the name that the client used: the handlers bring it.
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -36,6 +48,12 @@ impl From<StoreError> for ApiError {
             StoreError::MissingFile(file) => Self::invalid(file, format!("{file} is missing.")),
             StoreError::TooLarge { file, limit } => {
                 Self::TooLarge { what: "The file", param: Some(file), limit_bytes: limit }
+            }
+            StoreError::TooManyGroups { limit } => {
+                let message = format!(
+                    "`group_by` makes more than {limit} results in one bucket; group by less, or name keys or models."
+                );
+                Self::invalid("group_by", message)
             }
             away @ (StoreError::Unavailable { .. } | StoreError::CacheFull { .. }) => {
                 Self::StorageUnavailable(Box::new(away))

@@ -3,6 +3,12 @@
 use tenora_engine::AdapterRejection;
 
 use super::*;
+use crate::limits::{Bucket, SubjectKind};
+
+fn refusal(bucket: Bucket, retry_after_ms: Option<u64>) -> Refusal {
+    let retry_after = retry_after_ms.map(std::time::Duration::from_millis);
+    Refusal { bucket, kind: SubjectKind::Tenant, limit: 60, retry_after, standing: Box::default() }
+}
 
 fn every_error() -> Vec<ApiError> {
     let text = || "x".to_owned();
@@ -14,6 +20,12 @@ fn every_error() -> Vec<ApiError> {
         ApiError::TenantSuspended,
         ApiError::CredentialRevoked,
         ApiError::GrantExceeded { what: text() },
+        ApiError::RateLimited(refusal(Bucket::Requests, Some(1500))),
+        ApiError::RateLimited(refusal(Bucket::Tokens, Some(20))),
+        ApiError::RateLimited(refusal(Bucket::Tokens, None)),
+        ApiError::RateLimited(refusal(Bucket::Concurrency, Some(1000))),
+        ApiError::BudgetSpent(refusal(Bucket::MonthlyTokens, None)),
+        ApiError::BudgetUnknown,
         ApiError::OverQuota { what: "adapters", limit: 1 },
         ApiError::InvalidJson { problem: text() },
         ApiError::invalid("messages[0].content", "x"),
@@ -37,6 +49,7 @@ fn every_error() -> Vec<ApiError> {
         ApiError::QueueFull,
         ApiError::RequestTimeout,
         ApiError::ShuttingDown,
+        ApiError::MeteringUnavailable,
         ApiError::StorageUnavailable("secret".into()),
         ApiError::internal("secret"),
     ]
@@ -50,7 +63,7 @@ fn status_code_parameter_and_retry_of_every_error() {
         let retry = match entry.retry {
             Retry::ClientDecides => String::new(),
             Retry::Never => " never".to_owned(),
-            Retry::After { seconds } => format!(" after {seconds} s"),
+            Retry::After { ms } => format!(" after {ms} ms"),
         };
         let param = error.param().map_or_else(String::new, |param| format!(" [{param}]"));
         format!("{} {} {}{param}{retry}", entry.status.as_u16(), entry.kind.as_str(), entry.code)

@@ -1,0 +1,69 @@
+//! What one request took and used: reserved at its limits and opened as a tab when it is let through, settled and recorded
+//! with the truth when it ends, however it ends.
+
+use std::sync::Arc;
+
+use tenora_adapter_store::Outcome;
+use tenora_engine::Progress;
+
+use crate::{
+    error::ApiError,
+    limits::{Reservation, Standing},
+    metering::Tab,
+};
+
+/// One request's account. Dropped without an end, its client has hung up.
+pub(super) struct Account {
+    reservation: Option<Reservation>,
+    tab: Tab,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Account {
+    pub(super) fn open(reservation: Reservation, tab: Tab) -> Self {
+        Self { reservation: Some(reservation), tab, progress: None }
+    }
+
+    /// Follows what the engine does for it from now on.
+    pub(super) fn follow(&mut self, progress: Arc<Progress>) {
+        self.progress = Some(progress);
+    }
+
+    /// What was left of the limits when it was let through.
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.reservation.as_ref().map(Reservation::standing)
+    }
+
+    /// Notes the first token's time, and the tokens so far.
+    pub(super) fn note(&mut self) {
+        if let Some(progress) = &self.progress {
+            let [input, cached, output] = progress.tokens();
+            self.tab.tokens(input, cached, output);
+        }
+    }
+
+    /// Settles and records, once.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        let Some(reservation) = self.reservation.take() else { return };
+        self.note();
+        let [input, _, output] = self.progress.as_ref().map_or([0; 3], |progress| progress.tokens());
+        reservation.settle(u64::from(input) + u64::from(output));
+        self.tab.close(outcome);
+    }
+
+    /// Ends with an error.
+    pub(super) fn fail(&mut self, error: &ApiError) {
+        self.end(match error {
+            ApiError::RequestTimeout | ApiError::ShuttingDown | ApiError::CredentialRevoked => {
+                Outcome::CutOff
+            }
+            _ => Outcome::Failed,
+        });
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.end(Outcome::Cancelled);
+    }
+}
