@@ -24,9 +24,11 @@
 //!   together go over by at most one limit, in windows that reach back before it, and by at most `n` requests where the
 //!   limit is smaller than `n`. A replica that falls back alone adds at most its share.
 //! - Of a month, each replica gives away its share of what was left when it last knew; it asks the usage rows when it
-//!   never knew.
-//! - When Redis is back, it is told the last minute's charges in their slots and the month's tokens, once, before the
-//!   first exact decision. Requests that began meanwhile and still run are charged to their month when they end.
+//!   never knew. What others spent since it knew may be given away again, by each at most its share.
+//! - When Redis is back, each replica tells it the last minute's charges in their slots and the month's tokens, once,
+//!   before its own first exact decision. Replicas that notice later than others (within about a second) may meanwhile
+//!   still give away their shares. Requests that began without Redis and still run are charged to their month when they
+//!   end; Redis does not know of their places, so that these come on top until then.
 //! - When Redis has lost its data, windows and places begin anew, and months with what the usage rows say; those
 //!   requests that run then are charged when they end.
 //!
