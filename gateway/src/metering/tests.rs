@@ -2,6 +2,7 @@
 
 mod damage;
 mod outage;
+mod store;
 
 use std::{
     collections::BTreeMap,
