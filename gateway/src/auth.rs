@@ -3,6 +3,8 @@
 
 mod bearer;
 
+pub mod jwt;
+
 use std::{marker::PhantomData, net::IpAddr, rc::Rc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};

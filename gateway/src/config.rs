@@ -2,6 +2,7 @@
 //! The only reader of the environment. Every mistake is named at once, so that one restart fixes all of them.
 
 mod engine;
+mod jwt;
 mod parse;
 mod reader;
 mod server;
@@ -13,6 +14,7 @@ use reader::Reader;
 
 pub use self::{
     engine::{EngineSettings, HubSettings, ModelSource},
+    jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
     store::StoreSettings,
@@ -34,6 +36,8 @@ pub enum Mode {
 pub struct Config {
     /// Address, limits, secrets and logs.
     pub server: ServerSettings,
+    /// Whose tokens are believed.
+    pub jwt: JwtSettings,
     /// Where rows and blobs are.
     pub store: StoreSettings,
     /// The base model and how it is served.
@@ -65,9 +69,10 @@ impl Config {
         }
         let store = StoreSettings::read(&mut reader);
         let server = ServerSettings::read(&mut reader, mode, &store);
+        let jwt = JwtSettings::read(&reader);
         let engine = EngineSettings::read(&mut reader, mode);
         match reader.finish() {
-            Mistakes(none) if none.is_empty() => Ok(Self { server, store, engine, notices }),
+            Mistakes(none) if none.is_empty() => Ok(Self { server, jwt, store, engine, notices }),
             mistakes => Err(mistakes),
         }
     }
@@ -75,7 +80,7 @@ impl Config {
 
 /// Every variable the server reads, in the order of `.env.example`.
 pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
-    server::VARIABLES.iter().chain(store::VARIABLES).chain(engine::VARIABLES).copied()
+    server::VARIABLES.iter().chain(jwt::VARIABLES).chain(store::VARIABLES).chain(engine::VARIABLES).copied()
 }
 
 /// All that is wrong with the settings, one line each, naming the variable and the fix.
