@@ -6,6 +6,7 @@ pub mod chat;
 pub mod completions;
 pub mod health;
 pub mod keys;
+pub mod limits;
 pub mod me;
 pub mod models;
 pub mod tenants;

@@ -4,17 +4,20 @@
 mod bearer;
 mod identity;
 
-use std::{marker::PhantomData, net::IpAddr};
+pub mod jwt;
+
+use std::{marker::PhantomData, net::IpAddr, sync::Arc};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Credential, Tenant, TenantStatus};
+use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Credential, Subject, Tenant, TenantStatus};
 use tenora_engine::CacheDomain;
 use tracing::{Instrument, info_span};
 
 pub use self::identity::{Identity, TokenIdentity};
+use self::jwt::{Issuers, TokenError, looks_like_jwt};
 use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope};
 
 /// Checks credentials: tenants' keys against the store, the operator's against the configured ones.
@@ -22,7 +25,16 @@ pub struct Authenticator {
     store: AdapterStore,
     admin_key: SecretString,
     viewer_key: Option<SecretString>,
+    issuers: Issuers,
     proxies: TrustedProxies,
+}
+
+/// The operator's own keys.
+pub struct OperatorKeys {
+    /// Opens everything of the operator's.
+    pub admin: SecretString,
+    /// Opens what changes nothing; `None` = there is none.
+    pub viewer: Option<SecretString>,
 }
 
 /// What an operator's credential may do.
@@ -33,20 +45,33 @@ enum Rank {
 }
 
 impl Authenticator {
-    /// An authenticator for the store's keys and these of the operator.
-    pub fn new(
-        store: AdapterStore,
-        admin_key: SecretString,
-        viewer_key: Option<SecretString>,
-        proxies: TrustedProxies,
-    ) -> Self {
-        Self { store, admin_key, viewer_key, proxies }
+    /// An authenticator for the store's keys, these of the operator, and tokens of these issuers.
+    pub fn new(store: AdapterStore, keys: OperatorKeys, issuers: Issuers, proxies: TrustedProxies) -> Self {
+        let OperatorKeys { admin: admin_key, viewer: viewer_key } = keys;
+        Self { store, admin_key, viewer_key, issuers, proxies }
     }
 
     async fn tenant(&self, request: &HttpRequest) -> Result<Identity, ApiError> {
         let presented = bearer::token(request.headers())?;
+        if looks_like_jwt(presented) {
+            return self.token(presented).await;
+        }
         let key = self.store.authenticate(presented).await?.ok_or(ApiError::WrongKey)?;
         Ok(Identity::Key(key))
+    }
+
+    /// A token speaks for a tenant that exists here and that its issuer may speak for.
+    async fn token(&self, presented: &str) -> Result<Identity, ApiError> {
+        let verified = self.issuers.verify(presented).await.map_err(|error| match error {
+            TokenError::Invalid(reason) => {
+                tracing::info!(reason, "A token is refused");
+                ApiError::WrongKey
+            }
+            away @ TokenError::Unavailable { .. } => ApiError::StorageUnavailable(Box::new(away)),
+        })?;
+        let tenant = self.store.tenant_by_slug(&verified.tenant).await?.ok_or(ApiError::WrongKey)?;
+        let subject = Subject::of(&format!("{} {}", verified.issuer, verified.subject));
+        Ok(Identity::Token(Arc::new(TokenIdentity { tenant, subject, scopes: verified.scopes })))
     }
 
     /// Compares with both keys, whichever is right.

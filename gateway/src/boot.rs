@@ -11,7 +11,7 @@ use tenora_engine::{Engine, EngineConfig};
 use crate::{
     admission::Admission,
     app::{App, AppSettings},
-    auth::Authenticator,
+    auth::{Authenticator, OperatorKeys, jwt::Issuers},
     config::{Config, EngineSettings, Mode},
     demo, hub,
     limits::Limiter,
@@ -40,8 +40,8 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let engine = start_engine(engine_config(&config.engine, model)).await?;
     let authenticator = Data::new(Authenticator::new(
         store.clone(),
-        admin_key.clone(),
-        config.server.viewer_key.clone(),
+        OperatorKeys { admin: admin_key.clone(), viewer: config.server.viewer_key.clone() },
+        Issuers::load(&config.jwt)?,
         config.server.trusted_proxies.clone(),
     ));
     let settings =

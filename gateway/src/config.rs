@@ -2,6 +2,7 @@
 //! The only reader of the environment. Every mistake is named at once, so that one restart fixes all of them.
 
 mod engine;
+mod jwt;
 mod limits;
 mod parse;
 mod reader;
@@ -15,6 +16,7 @@ use tenora_adapter_store::LimitOverrides;
 
 pub use self::{
     engine::{EngineSettings, HubSettings, ModelSource},
+    jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
     store::StoreSettings,
@@ -36,6 +38,8 @@ pub enum Mode {
 pub struct Config {
     /// Address, limits, secrets and logs.
     pub server: ServerSettings,
+    /// Whose tokens are believed.
+    pub jwt: JwtSettings,
     /// Where rows and blobs are.
     pub store: StoreSettings,
     /// The base model and how it is served.
@@ -69,10 +73,13 @@ impl Config {
         }
         let store = StoreSettings::read(&mut reader);
         let server = ServerSettings::read(&mut reader, mode, &store);
+        let jwt = JwtSettings::read(&reader);
         let engine = EngineSettings::read(&mut reader, mode);
         let default_limits = limits::read(&mut reader);
         match reader.finish() {
-            Mistakes(none) if none.is_empty() => Ok(Self { server, store, engine, default_limits, notices }),
+            Mistakes(none) if none.is_empty() => {
+                Ok(Self { server, jwt, store, engine, default_limits, notices })
+            }
             mistakes => Err(mistakes),
         }
     }
@@ -80,7 +87,7 @@ impl Config {
 
 /// Every variable the server reads, in the order of `.env.example`.
 pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
-    let groups = [server::VARIABLES, store::VARIABLES, engine::VARIABLES, limits::VARIABLES];
+    let groups = [server::VARIABLES, jwt::VARIABLES, store::VARIABLES, engine::VARIABLES, limits::VARIABLES];
     groups.into_iter().flatten().copied()
 }
 

@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, me, models, tenants, usage},
+    api::{adapters, audit, chat, completions, health, keys, limits, me, models, tenants, usage},
     error::ApiResult,
     guard::Unproven,
 };
@@ -23,7 +23,7 @@ use crate::{
         chat::create, completions::create,
         models::list, models::show,
         adapters::create, adapters::list, adapters::show, adapters::delete,
-        me::show, keys::list, keys::create, keys::revoke, keys::rotate,
+        me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,
         audit::list,

@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, me, models, tenants, usage},
+    api::{adapters, audit, chat, completions, health, keys, limits, me, models, tenants, usage},
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
@@ -38,6 +38,7 @@ pub fn routes() -> Vec<Route> {
         get("/v1/adapters/{name}", AdaptersRead, adapters::show),
         delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
         get("/v1/me", Member, me::show),
+        get("/v1/limits", Member, limits::show),
         get("/v1/keys", KeysWrite, keys::list),
         post("/v1/keys", KeysWrite, keys::create),
         delete("/v1/keys/{id}", KeysWrite, keys::revoke),

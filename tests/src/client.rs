@@ -65,6 +65,11 @@ impl Client {
         Reply::to(self.request(Method::DELETE, path)).await
     }
 
+    /// `PATCH` with JSON.
+    pub async fn patch(&self, path: &str, body: &Value) -> Reply {
+        Reply::to(self.request(Method::PATCH, path).json(body)).await
+    }
+
     /// `POST` with JSON.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
         Reply::to(self.request(Method::POST, path).json(body)).await

@@ -3,6 +3,7 @@
 //!
 //! The suites run the binary that `make` has built; everything they see, they see as a client.
 
+mod production;
 mod server;
 
 mod client;
@@ -12,8 +13,15 @@ mod adapter;
 
 mod tree;
 
+#[path = "../../adapter-store/tests/contract/proxy.rs"]
+mod proxy;
+#[path = "../../adapter-store/tests/contract/services.rs"]
+mod services;
+
 pub use adapter::Adapter;
 pub use client::{Client, Reply};
+pub use production::{ADMIN_KEY, Outage, Production};
+
 pub use server::{Server, Settings, binary};
 pub use stream::{Stream, chat};
 pub use tree::repository;

@@ -46,8 +46,13 @@ impl Settings {
 
     /// The demo's base model without the demo's tenants.
     pub fn base() -> Self {
+        Self::on_base(&["serve"])
+    }
+
+    /// Any command, with the demo's base model.
+    pub fn on_base(arguments: &[&str]) -> Self {
         let base = repository().join("demo/base");
-        Self::new(&["serve"]).with("TENORA_MODEL", &base.to_string_lossy())
+        Self::new(arguments).with("TENORA_MODEL", &base.to_string_lossy())
     }
 
     fn new(arguments: &[&str]) -> Self {
@@ -134,6 +139,12 @@ impl Server {
             }
         }
         false
+    }
+
+    /// Kills the process as `kill -9` does, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
     }
 
     /// A client with this key, or with none.

@@ -7,6 +7,7 @@ use crate::{
     app::App,
     error::ApiResult,
     guard::Unproven,
+    limits::LimiterStatus,
     wire::health::{Checks, Health, Readiness, State},
 };
 
@@ -34,16 +35,28 @@ pub async fn alive(_: Unproven) -> ApiResult {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 pub async fn ready(_: Unproven, app: Data<App>) -> ApiResult {
     let health = app.store.health().await;
+    let (limits, metering) = app.admission.status();
     let checks = Checks {
         model: if app.admission.is_draining() { State::Stopping } else { State::Ok },
         database: state(health.database),
         redis: health.redis.map_or(State::Unused, state),
+        limits: if matches!(limits, LimiterStatus::Fallback { .. }) { State::Degraded } else { State::Ok },
+        metering: match (metering.accepting, metering.healthy) {
+            (false, _) => State::Unreachable,
+            (true, false) => State::Degraded,
+            (true, true) => State::Ok,
+        },
     };
-    let (status, code) = match (checks.model, checks.database, checks.redis) {
-        (State::Stopping, _, _) => (State::Stopping, StatusCode::SERVICE_UNAVAILABLE),
-        (_, State::Unreachable, _) => (State::Unreachable, StatusCode::SERVICE_UNAVAILABLE),
-        (_, _, State::Unreachable) => (State::Degraded, StatusCode::OK),
-        _ => (State::Ok, StatusCode::OK),
+    let all = [checks.model, checks.database, checks.redis, checks.limits, checks.metering];
+    let needed = [checks.database, checks.metering];
+    let (status, code) = if checks.model == State::Stopping {
+        (State::Stopping, StatusCode::SERVICE_UNAVAILABLE)
+    } else if needed.contains(&State::Unreachable) {
+        (State::Unreachable, StatusCode::SERVICE_UNAVAILABLE)
+    } else if all.iter().any(|state| matches!(state, State::Unreachable | State::Degraded)) {
+        (State::Degraded, StatusCode::OK)
+    } else {
+        (State::Ok, StatusCode::OK)
     };
     Ok(HttpResponse::build(code).json(Readiness { status, checks }))
 }

@@ -26,6 +26,10 @@ pub struct Checks {
     pub model: State,
     /// Where the rows are.
     pub database: State,
+    /// How limits are enforced: `ok`, or `degraded` to a share of each by this server alone while Redis is away.
+    pub limits: State,
+    /// Whether usage rows reach the database; `degraded` = they wait in files, `unreachable` = no more may wait.
+    pub metering: State,
     /// Where resolutions are cached; `unused` when they are cached in the process.
     pub redis: State,
 }

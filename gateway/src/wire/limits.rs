@@ -45,6 +45,49 @@ impl From<LimitOverrides> for Limits {
     }
 }
 
+/// `/v1/limits`: what the caller may use at most, and what is left of it now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitsOfCaller {
+    /// Always `limits`.
+    pub object: &'static str,
+    /// Of all the tenant's credentials together.
+    pub tenant: Limits,
+    /// What is left of these.
+    pub tenant_left: Remaining,
+    /// Of the presented key alone; null for a token.
+    #[schema(required)]
+    pub key: Option<Limits>,
+    /// What is left of these.
+    #[schema(required)]
+    pub key_left: Option<Remaining>,
+}
+
+/// What is left now; null where nothing is limited, or where it cannot be known.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Remaining {
+    /// Of the generations in a minute.
+    #[schema(required)]
+    pub requests_per_minute: Option<Left>,
+    /// Of the tokens in a minute.
+    #[schema(required)]
+    pub tokens_per_minute: Option<Left>,
+    /// Of the generations at the same time.
+    #[schema(required)]
+    pub concurrent_requests: Option<Left>,
+    /// Of the month's tokens.
+    #[schema(required)]
+    pub monthly_tokens: Option<Left>,
+}
+
+/// What is left of one limit.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Left {
+    /// This much.
+    pub remaining: u64,
+    /// Seconds until all of it is left again, if nothing more is used.
+    pub reset_s: f64,
+}
+
 /// Limits that differ from the defaults, for the API document: each a whole number or `"unlimited"`.
 #[derive(Debug, ToSchema)]
 pub struct LimitOverridesSchema {

@@ -18,6 +18,7 @@ async fn store(dir: &std::path::Path) -> AdapterStore {
         redis_url: None,
         redis_prefix: "test:".to_owned(),
         pepper: SecretString::from("a pepper for tests"),
+        grace: Duration::from_secs(60),
     };
     AdapterStore::open(config).await.expect("opened")
 }

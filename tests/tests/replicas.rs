@@ -1,0 +1,167 @@
+//! Two servers on one Postgres and one Redis, and what happens when these go away.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tenora_tests::{ADMIN_KEY, Client, Outage, Production, Server};
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs()
+}
+
+fn question(tokens: u32) -> Value {
+    json!({"model": "base", "prompt": "Hello", "max_tokens": tokens, "temperature": 0, "ignore_eos": true})
+}
+
+/// The id of the base model that a server serves.
+async fn base(client: &Client) -> Value {
+    client.get("/v1/models").await.body["data"][0]["id"].clone()
+}
+
+/// A tenant with these limits; its key.
+async fn tenant(server: &Server, slug: &str, limits: Value) -> String {
+    let admin = server.client(Some(ADMIN_KEY));
+    assert_eq!(admin.post("/admin/v1/tenants", &json!({"slug": slug})).await.status, 201);
+    assert_eq!(
+        admin.patch(&format!("/admin/v1/tenants/{slug}"), &json!({"limits": limits})).await.status,
+        200
+    );
+    let made = admin.post(&format!("/admin/v1/tenants/{slug}/keys"), &json!({"name": "k"})).await;
+    made.body["key"].as_str().expect("a key").to_owned()
+}
+
+async fn used(server: &Server, slug: &str, requests: u64) -> [u64; 3] {
+    let admin = server.client(Some(ADMIN_KEY));
+    let path = format!("/admin/v1/usage?start_time={}&project_ids={slug}", now() - 86_400);
+    let started = Instant::now();
+    loop {
+        let body = admin.get(&path).await.body;
+        let buckets = body["data"].as_array().cloned().unwrap_or_default();
+        let results =
+            buckets.iter().flat_map(|bucket| bucket["results"].as_array().cloned().unwrap_or_default());
+        let sum = results.fold([0; 3], |sum, result| {
+            let of = |name: &str| result[name].as_u64().expect("a number");
+            [sum[0] + of("num_model_requests"), sum[1] + of("input_tokens"), sum[2] + of("output_tokens")]
+        });
+        if sum[0] >= requests || started.elapsed() > Duration::from_secs(30) {
+            return sum;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_keep_one_limit_and_one_account() {
+    let Some(production) = Production::make().await else { return };
+    let ((_one, one), (_two, two)) = (production.replica(), production.replica());
+    let key = tenant(&one, "acme", json!({"requests_per_minute": 40})).await;
+    let clients = [one.client(Some(&key)), two.client(Some(&key))];
+    let mut body = question(3);
+    body["model"] = base(&clients[0]).await;
+    // The other server knows the new tenant's limits at once, because it never saw it before.
+    let asked = (0..120).map(|n| clients[n % 2].post("/v1/completions", &body));
+    let replies = join_all(asked).await;
+    let granted: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    let refused = replies.iter().filter(|reply| reply.code() == "rate_limit_exceeded").count();
+    assert_eq!((granted.len(), refused), (40, 80), "not one more, and not one less");
+
+    let tokens = |name: &str| {
+        granted.iter().map(|reply| reply.body["usage"][name].as_u64().expect("a number")).sum::<u64>()
+    };
+    let received = [40, tokens("prompt_tokens"), tokens("completion_tokens")];
+    assert_eq!(used(&one, "acme", 40).await, received);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(used(&two, "acme", 40).await, received, "nothing is counted twice later");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_revoked_at_one_server_is_refused_by_the_other_within_a_second() {
+    let Some(production) = Production::make().await else { return };
+    let ((_one, one), (_two, two)) = (production.replica(), production.replica());
+    let key = tenant(&one, "acme", json!({})).await;
+    let client = two.client(Some(&key));
+    let mut body = question(1900);
+    body["model"] = base(&client).await;
+    let mut stream = client.stream("/v1/completions", &body).await;
+    stream.next().await.expect("it runs");
+    let admin = one.client(Some(ADMIN_KEY));
+    let keys = admin.get("/admin/v1/tenants/acme/keys").await.body;
+    let path = format!("/admin/v1/tenants/acme/keys/{}", keys["data"][0]["id"].as_str().expect("an id"));
+    assert_eq!(admin.delete(&path).await.status, 200);
+    let revoked = Instant::now();
+    let ended = loop {
+        let event = stream.next().await.expect("cut off, not finished");
+        if !event["error"].is_null() {
+            break event;
+        }
+    };
+    assert_eq!(ended["error"]["code"], "credential_revoked");
+    assert!(revoked.elapsed() < Duration::from_millis(1200), "{:?}", revoked.elapsed());
+    client.get("/v1/models").await.expect_error(401, "invalid_api_key");
+}
+
+/// Known tenants are served, nothing is lost, and nobody hears that a key is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_postgres_is_no_wrong_key_and_loses_no_usage() {
+    let Some(production) = Production::make().await else { return };
+    let (_settings, server) = production.replica();
+    let key = tenant(&server, "acme", json!({"requests_per_minute": 10_000})).await;
+    let stranger = tenant(&server, "globex", json!({})).await;
+    let client = server.client(Some(&key));
+    let mut body = question(2);
+    body["model"] = base(&client).await;
+    let mut answered = 0;
+    let mut sum = [0, 0];
+    for (wire, outage) in [(Outage::Over, 1), (Outage::Cut, 5), (Outage::Stalled, 5), (Outage::Over, 1)] {
+        production.postgres(wire);
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(outage) {
+            let reply = client.post("/v1/completions", &body).await;
+            assert_eq!(reply.status, 200, "{wire:?}: {}", reply.body);
+            answered += 1;
+            sum[0] += reply.body["usage"]["prompt_tokens"].as_u64().expect("a number");
+            sum[1] += reply.body["usage"]["completion_tokens"].as_u64().expect("a number");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if wire != Outage::Over {
+            server.client(Some(&stranger)).get("/v1/models").await.expect_error(503, "storage_unavailable");
+            assert_eq!(server.client(None).get("/readyz").await.status, 503);
+        }
+    }
+    assert_eq!(used(&server, "acme", answered).await, [answered, sum[0], sum[1]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_requests_wait_no_longer_and_limits_are_kept() {
+    let Some(production) = Production::make().await else { return };
+    let (_settings, server) = production.replica();
+    let key = tenant(&server, "acme", json!({"requests_per_minute": 30})).await;
+    let client = server.client(Some(&key));
+    let mut body = question(1);
+    body["model"] = base(&client).await;
+    for _ in 0..10 {
+        assert_eq!(client.post("/v1/completions", &body).await.status, 200);
+    }
+    production.redis(Outage::Stalled);
+    let mut granted = 10;
+    for _ in 0..40 {
+        let started = Instant::now();
+        let reply = client.post("/v1/completions", &body).await;
+        assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+        granted += usize::from(reply.status == 200);
+        assert!([200, 429].contains(&reply.status), "{}", reply.body);
+    }
+    assert_eq!(granted, 30, "one server alone never goes over");
+    let ready = server.client(None).get("/readyz").await;
+    assert_eq!((ready.status, &ready.body["checks"]["limits"]), (200, &"degraded".into()), "{}", ready.body);
+
+    production.redis(Outage::Over);
+    let started = Instant::now();
+    while server.client(None).get("/readyz").await.body["checks"]["limits"] != "ok" {
+        assert!(started.elapsed() < Duration::from_secs(20), "not exact again");
+        // A request is what tries Redis again.
+        client.post("/v1/completions", &body).await.expect_error(429, "rate_limit_exceeded");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
