@@ -288,6 +288,21 @@ fn a_jwt_is_told_from_a_key() {
     }
 }
 
+/// Not a promise: what checking costs, to judge whether a cache of checked tokens would be worth its risks.
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn what_a_check_costs() {
+    for (signer, fixture) in every_kind() {
+        let token = signer.sign_as("k1", &claims());
+        fixture.verify(&token).await.expect("right");
+        let begun = std::time::Instant::now();
+        for _ in 0..2000 {
+            fixture.verify(&token).await.expect("right");
+        }
+        println!("{}: {:?}", signer.algorithm(), begun.elapsed() / 2000);
+    }
+}
+
 pub(super) fn by_claim(allowed: &[&str]) -> Value {
     json!({ "claim": "tenant", "allowed": allowed })
 }
