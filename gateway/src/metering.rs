@@ -129,7 +129,8 @@ impl Meter {
     }
 
     /// Brings everything recorded so far to the disk and then to the database, at most this long. Returns how many rows
-    /// the database still lacks: they are safe, and the next start brings them.
+    /// the database still lacks: those on the disk are safe, and the next start brings them. What a disk that takes nothing
+    /// keeps in the channel is counted too, and told in the log.
     pub async fn flush(&self, timeout: Duration) -> u64 {
         let deadline = Instant::now() + timeout;
         let (done, written) = oneshot::channel();
@@ -149,11 +150,17 @@ impl Meter {
                 sleep(FLUSH_POLL).await;
             }
         };
-        if timeout_at(deadline, write).await.is_err() || timeout_at(deadline, ship).await.is_err() {
-            tracing::warn!(
-                rows = self.0.backlog.pending_rows(),
-                "Usage rows wait on disk for the next start"
+        if timeout_at(deadline, write).await.is_err() {
+            let unwritten = self.0.messages.max_capacity() - self.0.messages.capacity();
+            tracing::error!(
+                rows = unwritten,
+                "Usage is not on the disk yet, and LOST if the process ends now"
             );
+            return self.0.backlog.pending_rows() + unwritten as u64;
+        }
+        if timeout_at(deadline, ship).await.is_err() {
+            let rows = self.0.backlog.pending_rows();
+            tracing::warn!(rows, "Usage waits on disk for the next start");
         }
         self.0.backlog.pending_rows()
     }

@@ -19,16 +19,19 @@ pub struct UsageQuery {
     /// The second after the last, in Unix seconds; left out: now.
     pub end_time: Option<i64>,
     /// How long a bucket is, on the edges of UTC's minutes, hours or days; left out: `1d`.
-    #[param(inline)]
+    #[param(inline, required = false)]
     pub bucket_width: Width,
     /// What to tell apart. `project_id`, the tenant, is for the operator.
-    #[param(inline)]
+    #[param(inline, required = false)]
     pub group_by: Vec<GroupBy>,
     /// Only requests with these API keys.
+    #[param(required = false)]
     pub api_key_ids: Vec<String>,
     /// Only requests that these answered: the base model's id, `name` (all its versions) or `name@7`.
+    #[param(required = false)]
     pub models: Vec<String>,
     /// Only requests of these tenants, by slug; for the operator.
+    #[param(required = false)]
     pub project_ids: Vec<String>,
     /// How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440).
     pub limit: Option<u32>,
