@@ -106,6 +106,13 @@ impl Admission {
         (self.limiter.status(), self.meter.status())
     }
 
+    /// Counts a tenant's or a key's month anew from the usage rows: nothing is counted while there is no budget.
+    pub async fn recount(&self, id: uuid::Uuid) {
+        if !self.limiter.recount(id).await {
+            tracing::warn!(%id, "The month's counter is not begun anew: Redis did not answer");
+        }
+    }
+
     /// Brings what was metered to the database, at most this long.
     pub async fn flush(&self, timeout: Duration) {
         self.meter.flush(timeout).await;

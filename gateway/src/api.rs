@@ -4,6 +4,7 @@ pub mod adapters;
 pub mod audit;
 pub mod chat;
 pub mod completions;
+pub mod docs;
 pub mod health;
 pub mod keys;
 pub mod limits;

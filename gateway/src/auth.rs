@@ -67,7 +67,7 @@ impl Authenticator {
                 tracing::info!(reason, "A token is refused");
                 ApiError::WrongKey
             }
-            away @ TokenError::Unavailable { .. } => ApiError::StorageUnavailable(Box::new(away)),
+            away @ TokenError::Unavailable { .. } => ApiError::IssuerUnavailable(Box::new(away)),
         })?;
         let tenant = self.store.tenant_by_slug(&verified.tenant).await?.ok_or(ApiError::WrongKey)?;
         let subject = Subject::of(&format!("{} {}", verified.issuer, verified.subject));

@@ -46,12 +46,16 @@ enum Command {
     /// Upload, list, show and delete a tenant's adapters.
     #[command(subcommand)]
     Adapter(adapter::Command),
-    /// Make and list tenants. Needs the admin key.
+    /// Make, list, suspend, limit and delete tenants. Needs the admin key.
     #[command(subcommand)]
     Tenant(admin::TenantCommand),
-    /// Make, list and revoke tenants' API keys. Needs the admin key.
+    /// Make, list, rotate and revoke tenants' API keys. Needs the admin key.
     #[command(subcommand)]
     Key(admin::KeyCommand),
+    /// Show what tenants used, by day and model. Needs the admin key, or the viewer's.
+    Usage(admin::UsageCommand),
+    /// Show who changed what. Needs the admin key, or the viewer's.
+    Audit(admin::AuditCommand),
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +76,8 @@ impl Cli {
             Command::Adapter(command) => command.run().await,
             Command::Tenant(command) => command.run().await,
             Command::Key(command) => command.run().await,
+            Command::Usage(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
         }
     }
 }

@@ -217,6 +217,9 @@ pub enum ApiError {
         "The server cannot record usage at the moment, and serves nothing that it cannot count. Try again shortly."
     )]
     MeteringUnavailable,
+    /// The keys that would tell whether a token is right cannot be fetched.
+    #[error("The server cannot reach the issuer of this token to check it. Try again shortly.")]
+    IssuerUnavailable(#[source] Box<dyn Cause + Send + Sync>),
     /// The database, the blobs or the cache cannot be reached.
     #[error("The server cannot reach its storage. Try again shortly.")]
     StorageUnavailable(#[source] Box<dyn Cause + Send + Sync>),
@@ -289,8 +292,8 @@ impl ApiError {
             Self::Internal(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "Request failed by a fault of ours");
             }
-            Self::StorageUnavailable(cause) => {
-                tracing::warn!(cause = chain(cause.as_ref()), "Storage cannot be reached");
+            Self::StorageUnavailable(cause) | Self::IssuerUnavailable(cause) => {
+                tracing::warn!(cause = chain(cause.as_ref()), "What is needed to answer cannot be reached");
             }
             refused => tracing::debug!(code = refused.entry().code, reason = %refused, "Request refused"),
         }

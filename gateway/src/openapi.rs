@@ -7,7 +7,7 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, limits, me, models, tenants, usage},
+    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
     error::ApiResult,
     guard::Unproven,
 };
@@ -29,6 +29,7 @@ use crate::{
         audit::list,
         usage::own, usage::all,
         health::about, health::alive, health::ready, document,
+        docs::page, docs::style, docs::script,
     ),
     modifiers(&Credentials),
 )]

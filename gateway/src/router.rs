@@ -7,7 +7,7 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, health, keys, limits, me, models, tenants, usage},
+    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
@@ -59,6 +59,9 @@ pub fn routes() -> Vec<Route> {
         get("/healthz", Anyone, health::alive),
         get("/readyz", Anyone, health::ready),
         get("/openapi.json", Anyone, openapi::document),
+        get("/docs", Anyone, docs::page),
+        get("/docs/style.css", Anyone, docs::style),
+        get("/docs/script.js", Anyone, docs::script),
     ]
 }
 

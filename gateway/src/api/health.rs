@@ -20,6 +20,7 @@ pub async fn about(_: Unproven) -> ApiResult {
         "about": "Many tenants' LoRA adapters on one resident base model, behind the OpenAI API.",
         "api": "/v1",
         "openapi": "/openapi.json",
+        "docs": "/docs",
         "ready": "/readyz",
     })))
 }

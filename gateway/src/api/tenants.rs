@@ -65,6 +65,9 @@ pub async fn update(admin: Admin, path: Path<String>, body: Json<TenantUpdate>, 
     let change = TenantChange { name, suspended, limits };
     let tenant = app.store.operator(admin.actor()).update_tenant(&slug, change).await;
     let tenant = tenant.map_err(|error| not_found(&slug, error))?;
+    if limits.is_some() {
+        app.admission.recount(tenant.id.as_uuid()).await;
+    }
     Ok(HttpResponse::Ok().json(shape(&tenant)))
 }
 

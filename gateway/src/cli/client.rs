@@ -92,6 +92,31 @@ impl Client {
         self.send(self.request(Method::POST, path)?.json(body)).await
     }
 
+    pub(super) async fn patch(&self, path: &[&str], body: &Value) -> anyhow::Result<Value> {
+        self.send(self.request(Method::PATCH, path)?.json(body)).await
+    }
+
+    pub(super) async fn query(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        self.send(self.request(Method::GET, path)?.query(query)).await
+    }
+
+    /// Every page of usage.
+    pub(super) async fn pages(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
+        let (mut items, mut next) = (Vec::new(), None::<String>);
+        loop {
+            let request =
+                self.request(Method::GET, path)?.query(query).query(&next.map(|page| [("page", page)]));
+            let mut page = self.send(request).await?;
+            if let Value::Array(data) = page["data"].take() {
+                items.extend(data);
+            }
+            next = page["next_page"].as_str().map(str::to_owned);
+            if next.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
     /// Every page of a list.
     pub(super) async fn all(&self, path: &[&str]) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();

@@ -43,6 +43,12 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
+/// An object's fields, such as `a=1 b=2`.
+pub(super) fn pairs(value: &Value) -> String {
+    let pair = |(name, value): (&String, &Value)| format!("{name}={}", text(value));
+    value.as_object().into_iter().flatten().map(pair).collect::<Vec<_>>().join(" ")
+}
+
 /// Unix seconds as a date and time.
 pub(super) fn moment(value: &Value) -> String {
     let moment = value.as_i64().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());

@@ -135,6 +135,7 @@ impl ApiError {
             Self::QueueFull => later("queue_full", 1),
             Self::ShuttingDown => later("shutting_down", 2),
             Self::MeteringUnavailable => later("metering_unavailable", 5),
+            Self::IssuerUnavailable(_) => later("identity_provider_unavailable", 2),
             Self::StorageUnavailable(_) => later("storage_unavailable", 2),
             Self::Internal(_) => Entry {
                 status: S::INTERNAL_SERVER_ERROR,

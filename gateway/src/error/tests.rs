@@ -50,6 +50,7 @@ fn every_error() -> Vec<ApiError> {
         ApiError::RequestTimeout,
         ApiError::ShuttingDown,
         ApiError::MeteringUnavailable,
+        ApiError::IssuerUnavailable("secret".into()),
         ApiError::StorageUnavailable("secret".into()),
         ApiError::internal("secret"),
     ]

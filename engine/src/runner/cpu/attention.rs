@@ -239,7 +239,7 @@ impl Attend<'_> {
                 PanelRef { start: self.kv.keys(*block, self.head).cast_const(), stride: 0, depth: head_dim };
             let y = RowsMut { start: scores[index * BLOCK_TOKENS..].as_mut_ptr(), stride: score_stride };
             // SAFETY: queries, block and scores have the sizes asked for, and are this task's.
-            unsafe { chain::<L, f32>((query_rows, vectors), w, 1, y, Start::Zero, &mut Feed::none()) };
+            unsafe { chain::<L, f32>((query_rows, vectors), (w, 1), y, Start::Zero, &mut Feed::none()) };
         }
         let mut shares = [0.0; MAX_VECTORS];
         for (index, scores) in scores.chunks_exact_mut(score_stride).enumerate() {
@@ -256,7 +256,7 @@ impl Attend<'_> {
             let y = RowsMut { start: outputs.as_mut_ptr(), stride: out_stride };
             let begin = if index == 0 { Start::Zero } else { Start::Output };
             // SAFETY: weights, block and outputs have the sizes asked for, and are this task's.
-            unsafe { chain::<L, f32>((x, vectors), w, panels, y, begin, &mut Feed::none()) };
+            unsafe { chain::<L, f32>((x, vectors), (w, panels), y, begin, &mut Feed::none()) };
         }
         for (index, output) in outputs.chunks_exact(out_stride).enumerate() {
             let (row, head) = (rows.start + index / group, self.head * group + index % group);

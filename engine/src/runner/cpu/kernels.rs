@@ -75,8 +75,7 @@ const STRIP: usize = 192;
 #[inline(always)]
 pub(super) unsafe fn chain<L: Lanes, E: Element>(
     (x, rows): (Rows, usize),
-    weights: PanelRef<E>,
-    panels: usize,
+    (weights, panels): (PanelRef<E>, usize),
     y: RowsMut,
     start: Start,
     feed: &mut Feed<'_>,
@@ -90,11 +89,11 @@ pub(super) unsafe fn chain<L: Lanes, E: Element>(
                 let (w, y) = (weights.right(panel), y.right(panel * 16));
                 let (start, ahead) = (start.right(panel * 16), Ahead::stream(w));
                 panel += match (rows, panels - panel) {
-                    (1, 4..) => tile::<L, E, 1, 4>(x, w, y, start, ahead, feed),
-                    (1, 2..) => tile::<L, E, 1, 2>(x, w, y, start, ahead, feed),
-                    (1, _) => tile::<L, E, 1, 1>(x, w, y, start, ahead, feed),
-                    (_, 2..) => tile::<L, E, 2, 2>(x, w, y, start, ahead, feed),
-                    (_, _) => tile::<L, E, 2, 1>(x, w, y, start, ahead, feed),
+                    (1, 4..) => tile::<L, E, 1, 4>(x, w, y, start, (ahead, &mut *feed)),
+                    (1, 2..) => tile::<L, E, 1, 2>(x, w, y, start, (ahead, &mut *feed)),
+                    (1, _) => tile::<L, E, 1, 1>(x, w, y, start, (ahead, &mut *feed)),
+                    (_, 2..) => tile::<L, E, 2, 2>(x, w, y, start, (ahead, &mut *feed)),
+                    (_, _) => tile::<L, E, 2, 1>(x, w, y, start, (ahead, &mut *feed)),
                 };
             }
             return;
@@ -113,12 +112,12 @@ pub(super) unsafe fn chain<L: Lanes, E: Element>(
                     let (x, y) = (x.down(row).right(first), y.down(row));
                     let ahead = Ahead::strip(strip, (index, tiles));
                     match height {
-                        6 => tile::<L, E, 6, 1>(x, strip, y, start, ahead, feed),
-                        5 => tile::<L, E, 5, 1>(x, strip, y, start, ahead, feed),
-                        4 => tile::<L, E, 4, 1>(x, strip, y, start, ahead, feed),
-                        3 => tile::<L, E, 3, 1>(x, strip, y, start, ahead, feed),
-                        2 => tile::<L, E, 2, 1>(x, strip, y, start, ahead, feed),
-                        _ => tile::<L, E, 1, 1>(x, strip, y, start, ahead, feed),
+                        6 => tile::<L, E, 6, 1>(x, strip, y, start, (ahead, &mut *feed)),
+                        5 => tile::<L, E, 5, 1>(x, strip, y, start, (ahead, &mut *feed)),
+                        4 => tile::<L, E, 4, 1>(x, strip, y, start, (ahead, &mut *feed)),
+                        3 => tile::<L, E, 3, 1>(x, strip, y, start, (ahead, &mut *feed)),
+                        2 => tile::<L, E, 2, 1>(x, strip, y, start, (ahead, &mut *feed)),
+                        _ => tile::<L, E, 1, 1>(x, strip, y, start, (ahead, &mut *feed)),
                     };
                     row += height;
                 }
@@ -201,8 +200,7 @@ unsafe fn tile<L: Lanes, E: Element, const ROWS: usize, const PANELS: usize>(
     weights: PanelRef<E>,
     y: RowsMut,
     start: Start,
-    ahead: Ahead,
-    feed: &mut Feed<'_>,
+    (ahead, feed): (Ahead, &mut Feed<'_>),
 ) -> usize {
     let inputs: [*const f32; ROWS] = std::array::from_fn(|r| x.start.wrapping_add(r * x.stride));
     let outputs: [*mut f32; ROWS] = std::array::from_fn(|r| y.start.wrapping_add(r * y.stride));

@@ -79,8 +79,7 @@ impl Linear {
         panels: Range<usize>,
         (x, rows): (Rows, usize),
         (y, accumulate): (RowsMut, bool),
-        feed: &mut Feed<'_>,
-        scratch: &mut [f32],
+        (feed, scratch): (&mut Feed<'_>, &mut [f32]),
     ) {
         let bias = self.bias.as_ref().map(|bias| bias[panels.start * PANEL..].as_ptr());
         let start = match (accumulate, bias) {
@@ -94,9 +93,9 @@ impl Linear {
             match &self.weights {
                 Weights::Floats(floats) => with_floats!(floats, numbers => {
                     let (w, count) = panel_ref(numbers, self.inputs, panels);
-                    chain::<L, _>((x, rows), w, count, y, start, feed);
+                    chain::<L, _>((x, rows), (w, count), y, start, feed);
                 }),
-                Weights::Q8(q8) => q8.apply::<L>(panels, (x, rows), (y, start), feed, scratch),
+                Weights::Q8(q8) => q8.apply::<L>(panels, (x, rows), (y, start), (feed, scratch)),
             }
         }
     }
@@ -192,8 +191,7 @@ impl Q8Panels {
         panels: Range<usize>,
         (x, rows): (Rows, usize),
         (y, start): (RowsMut, Start),
-        feed: &mut Feed<'_>,
-        scratch: &mut [f32],
+        (feed, scratch): (&mut Feed<'_>, &mut [f32]),
     ) {
         let scratch = &mut scratch[..SCRATCH];
         for (index, panel) in panels.enumerate() {
@@ -204,7 +202,7 @@ impl Q8Panels {
                 let start = if first == 0 { start.right(index * PANEL) } else { Start::Output };
                 let x = Rows { start: x.start.wrapping_add(first), ..x };
                 // SAFETY: the caller's promise, for a part of the inputs and one panel.
-                unsafe { chain::<L, _>((x, rows), w, 1, y.right(index * PANEL), start, feed) };
+                unsafe { chain::<L, _>((x, rows), (w, 1), y.right(index * PANEL), start, feed) };
             }
         }
     }

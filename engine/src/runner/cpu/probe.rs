@@ -123,8 +123,7 @@ impl Kernel for Once<'_> {
                     panels,
                     (x(0..rows), rows),
                     (y(0..rows), false),
-                    &mut Feed::none(),
-                    self.scratch,
+                    (&mut Feed::none(), self.scratch),
                 );
             },
             Work::Shrink(all) => {
@@ -140,7 +139,7 @@ impl Kernel for Once<'_> {
                     let row = row..row + 1;
                     with_floats!(b, b => {
                         let (w, count) = panel_ref(b, inputs, panels.clone());
-                        unsafe { chain::<L, _>((x(row.clone()), 1), w, count, y(row), Start::Output, &mut Feed::none()) };
+                        unsafe { chain::<L, _>((x(row.clone()), 1), (w, count), y(row), Start::Output, &mut Feed::none()) };
                     });
                 }
             }

@@ -64,8 +64,7 @@ impl Member<'_> {
         &self,
         panels: Range<usize>,
         (x, rows): (View<'_>, usize),
-        segments: &[Segment<CpuAdapter>],
-        coming: &[Piece],
+        (segments, coming): (&[Segment<CpuAdapter>], &[Piece]),
         scratch: &mut [f32],
     ) {
         let width = panels.len() * PANEL;
@@ -82,7 +81,7 @@ impl Member<'_> {
         let mut feed = Feed::new(&pieces[..count]);
         // SAFETY: `place` has seen that the rows are there, and the caller promises the rest.
         unsafe {
-            self.linear.apply::<L>(panels.clone(), (input, rows), (y, self.accumulate), &mut feed, scratch)
+            self.linear.apply::<L>(panels.clone(), (input, rows), (y, self.accumulate), (&mut feed, scratch))
         };
         for segment in segments {
             let Some(delta) = self.delta(segment) else { continue };
@@ -92,7 +91,7 @@ impl Member<'_> {
             with_floats!(&delta.b, numbers => {
                 let (w, count) = panel_ref(numbers, delta.rank, panels.clone());
                 // SAFETY: as above, for the segment's rows.
-                unsafe { chain::<L, _>(shrunk, w, count, y, Start::Output, &mut Feed::none()) };
+                unsafe { chain::<L, _>(shrunk, (w, count), y, Start::Output, &mut Feed::none()) };
             });
         }
     }
@@ -116,7 +115,7 @@ impl Kernel for Project<'_> {
         let panels = self.member.unit(self.unit);
         // SAFETY: inputs were written in regions before, and these columns are this task's.
         unsafe {
-            self.member.project::<L>(panels, (self.x, self.rows), self.segments, self.coming, self.scratch)
+            self.member.project::<L>(panels, (self.x, self.rows), (self.segments, self.coming), self.scratch)
         };
     }
 }
@@ -142,7 +141,7 @@ impl Kernel for Gate<'_> {
         for (member, coming) in [(self.gate, first), (self.up, second)] {
             let input = (self.x, self.rows);
             // SAFETY: inputs were written in regions before, and these columns are this task's.
-            unsafe { member.project::<L>(panels.clone(), input, self.segments, coming, self.scratch) };
+            unsafe { member.project::<L>(panels.clone(), input, (self.segments, coming), self.scratch) };
         }
         let (column, width) = (panels.start * PANEL, panels.len() * PANEL);
         for row in 0..self.rows {

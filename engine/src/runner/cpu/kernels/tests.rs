@@ -60,7 +60,7 @@ impl Kernel for Chains<'_> {
         with_floats!(weights, numbers => {
             let (w, count) = panel_ref(numbers, depth, 0..panels);
             // SAFETY: the slices have the sizes asked for.
-            unsafe { chain::<L, _>((x, rows), w, count, y, start, &mut Feed::new(&pieces)) };
+            unsafe { chain::<L, _>((x, rows), (w, count), y, start, &mut Feed::new(&pieces)) };
         });
     }
 }
