@@ -35,7 +35,7 @@ async fn key(admin: &Client, body: Value) -> Value {
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
-    reply.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().expect("text")
+    reply.headers.get(name).expect(name).to_str().expect("text")
 }
 
 /// Input and output tokens and requests of acme, once the rows have arrived.

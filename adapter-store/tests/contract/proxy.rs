@@ -24,8 +24,8 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn to(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound").to_string();
         let wire = Arc::new(watch::Sender::new(Wire::Open));
         let (target, state) = (target.to_owned(), wire.clone());
         tokio::spawn(async move {

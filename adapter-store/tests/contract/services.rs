@@ -1,5 +1,7 @@
 //! Finds the servers that some tests need. Without them a test says loudly that it is skipped, or fails where that was asked for.
 
+use std::io::Write;
+
 /// The server's URL, or `None` after saying that the test is skipped.
 #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment alone")]
 pub(crate) fn url(variable: &str) -> Option<String> {
@@ -12,7 +14,8 @@ pub(crate) fn url(variable: &str) -> Option<String> {
         std::env::var("TENORA_TEST_REQUIRE_SERVICES").as_deref() != Ok("1"),
         "{variable} is not set, and TENORA_TEST_REQUIRE_SERVICES=1 asks for every service"
     );
-    eprintln!("SKIPPED: {} needs {variable}", std::thread::current().name().unwrap_or("a test"));
+    let test = std::thread::current();
+    _ = writeln!(std::io::stderr(), "SKIPPED: {} needs {variable}", test.name().unwrap_or("a test"));
     None
 }
 

@@ -7,6 +7,10 @@ const make = (tag, props = {}, ...children) => {
   return node;
 };
 
+// What most readers look for comes first.
+const ORDER = ["generation", "models", "adapters", "keys", "usage", "admin", "server"];
+const rank = (tag) => (ORDER.includes(tag) ? ORDER.indexOf(tag) : ORDER.length);
+
 const draw = (api) => {
   const schemas = api.components?.schemas ?? {};
   const resolve = (schema) => (schema?.$ref ? schemas[schema.$ref.split("/").pop()] : schema);
@@ -61,7 +65,7 @@ const draw = (api) => {
   }
   document.getElementById("about").textContent = api.info.description;
   document.getElementById("routes").replaceChildren(
-    ...[...groups].map(([tag, items]) => make("div", {}, make("h2", { textContent: tag }), ...items)));
+    ...[...groups].sort(([one], [other]) => rank(one) - rank(other)).map(([tag, items]) => make("div", {}, make("h2", { textContent: tag }), ...items)));
   document.getElementById("find").addEventListener("input", ({ target }) => {
     const word = target.value.trim().toLowerCase();
     for (const item of document.querySelectorAll("details")) item.hidden = !item.dataset.words.includes(word);
