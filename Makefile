@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build-tests test test-rust test-clients check bench fmt
+.PHONY: help run build-tests test test-rust test-clients check bench bench-gateway fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -41,6 +41,10 @@ check: ## Formatting, lints, documentation, licences
 bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everything, see bench/README.md
 	cargo build --release -p tenora-gateway
 	$(TENORA) bench $(BENCH)
+
+bench-gateway: ## Measure what the gateway adds to a request: key, limits, usage rows, wire
+	cargo build --release -p tenora-gateway
+	$(TENORA) bench --shape tiny --scenarios gateway $(BENCH)
 
 fmt: ## Format
 	cargo fmt --all

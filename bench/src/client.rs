@@ -71,6 +71,13 @@ impl Client {
         self.send(self.post("/v1/adapters").multipart(form)).await.map(drop)
     }
 
+    /// The operator's client sets a tenant's limits.
+    pub(crate) async fn limit(&self, slug: &str, limits: &Value) -> anyhow::Result<()> {
+        let url = format!("{}/admin/v1/tenants/{slug}", self.url);
+        let request = self.http.patch(url).bearer_auth(&self.key).json(&json!({ "limits": limits }));
+        self.send(request).await.map(drop)
+    }
+
     fn post(&self, path: &str) -> RequestBuilder {
         self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key)
     }
@@ -124,6 +131,20 @@ impl Job {
         bail!("the stream ended without [DONE]")
     }
 
+    /// Sends the request and reads its answer at once; returns how long the server says that its engine took.
+    pub(crate) async fn once(&self) -> anyhow::Result<Duration> {
+        let body = json!({
+            "model": self.model, "prompt": self.prompt, "max_tokens": self.output_tokens, "ignore_eos": true,
+        });
+        let response = self.client.post("/v1/completions").json(&body).send().await?;
+        let status = response.status();
+        let timing = response.headers().get("server-timing").and_then(|value| value.to_str().ok());
+        let engine = timing.map(server_ms).unwrap_or_default();
+        let text = response.text().await?;
+        ensure!(status.is_success(), "the server answered {status}: {text}");
+        Ok(Duration::from_secs_f64(engine / 1e3))
+    }
+
     /// The answer, if it is as long as it must be.
     fn whole(&self, sent: Instant, tokens: Vec<Instant>, usage: &Value) -> anyhow::Result<Answer> {
         let count = |value: &Value| value.as_u64().unwrap_or(0);
@@ -141,5 +162,24 @@ impl Job {
             cached_tokens: count(&usage["prompt_tokens_details"]["cached_tokens"]),
             output_tokens,
         })
+    }
+}
+
+/// The sum of the parts of a `Server-Timing` header, in milliseconds.
+fn server_ms(timing: &str) -> f64 {
+    let part = |part: &str| part.split_once("dur=").and_then(|(_, ms)| ms.trim().parse::<f64>().ok());
+    timing.split(',').filter_map(part).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_a_servers_timing_are_added_up() {
+        assert!(
+            (server_ms("queue;dur=0.1, load;dur=0.0, prefill;dur=1.5, decode;dur=0.2") - 1.8).abs() < 1e-9
+        );
+        assert!(server_ms("").abs() < 1e-9);
     }
 }

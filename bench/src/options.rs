@@ -63,6 +63,12 @@ pub struct Options {
     /// Minutes of the scenario soak.
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     pub(crate) soak_minutes: f64,
+    /// Requests a second in the scenario gateway.
+    #[arg(long, value_delimiter = ',', default_value = "100,500,1000", value_name = "N,…")]
+    pub(crate) rates: Vec<u32>,
+    /// Seconds at each rate.
+    #[arg(long, default_value_t = 10.0, value_name = "N")]
+    pub(crate) rate_seconds: f64,
     /// What the random numbers begin with.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
@@ -97,6 +103,8 @@ pub enum Scenario {
     Soak,
     /// A thousand registered adapters whose popularity follows Zipf's law.
     Zipf1000,
+    /// What the gateway adds to a request's time, at fixed rates. Best with `--shape tiny`; not part of `--all`.
+    Gateway,
 }
 
 impl Options {
@@ -114,6 +122,8 @@ impl Options {
         ensure!(self.output_tokens >= 2, "--output-tokens must be 2 or more");
         ensure!(self.registered >= 32, "--registered must be 32 or more");
         positive("--registered-rank", &[self.registered_rank])?;
+        ensure!(self.rates.iter().all(|rate| *rate > 0), "--rates must be 1 or more");
+        ensure!(self.rate_seconds > 0.0, "--rate-seconds must be more than 0");
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;
         let longest = self.longest_request();
@@ -138,7 +148,7 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, scenario: Scenario) -> bool {
-        self.all || self.scenarios.contains(&scenario)
+        (self.all && scenario != Scenario::Gateway) || self.scenarios.contains(&scenario)
     }
 
     /// Requests of a run on this many streams.

@@ -2,6 +2,7 @@
 
 mod cold;
 mod fair;
+mod gateway;
 mod mix;
 mod pressure;
 mod single;
@@ -33,6 +34,7 @@ pub(crate) async fn run(
             let section = match scenario {
                 Scenario::Mix => mix::run(lab, &world).await?,
                 Scenario::Single => single::run(lab, &world, machine).await?,
+                Scenario::Gateway => gateway::run(lab, &world).await?,
                 Scenario::Fair => fair::run(lab, &world).await?,
                 Scenario::Cold => cold::run(lab, &world).await?,
                 Scenario::Pressure => pressure::run(lab, &world, stock.resident).await?,
@@ -54,7 +56,7 @@ fn visits(lab: &Lab) -> [Visit; 3] {
     [
         Visit {
             stock: Stock { ranks: ranks.clone(), resident: all },
-            scenarios: &[Scenario::Mix, Scenario::Single, Scenario::Fair],
+            scenarios: &[Scenario::Mix, Scenario::Single, Scenario::Fair, Scenario::Gateway],
         },
         Visit {
             stock: Stock { ranks, resident: half },
