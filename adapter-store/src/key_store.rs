@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::ids::{KeyId, TenantId};
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
-use crate::rows::{epoch, keys, now, tenants};
+use crate::rows::{epoch, exact, keys, now, tenants};
 use crate::tenant::Actor;
 
 /// One tenant's keys.
@@ -80,7 +80,7 @@ impl KeyStore {
         let KeyInfo { name, scopes, limits, adapters, expires_at, .. } = old.clone();
         let created =
             self.insert(&mut transaction, NewKey { name, scopes, limits, adapters, expires_at }).await?;
-        let end = old.expires_at.map_or(until, |end| end.min(until));
+        let end = exact(old.expires_at.map_or(until, |end| end.min(until)));
         keys::expire(&mut transaction, self.tenant, id, end).await?;
         epoch::raise(&mut transaction).await?;
         let detail = json!({ "after": shape(&created.info), "old_ends_at": end.unix_timestamp() });
@@ -98,6 +98,7 @@ impl KeyStore {
         let plain = PlainKey::generate();
         let NewKey { name, scopes, limits, adapters, expires_at } = new;
         let (created_at, revoked_at, last_used_at) = (now(), None, None);
+        let expires_at = expires_at.map(exact);
         let info = KeyInfo {
             id: plain.id,
             name,

@@ -12,8 +12,12 @@ use time::OffsetDateTime;
 
 /// The time, as exact as both databases can store it: a value reads back equal.
 pub(crate) fn now() -> OffsetDateTime {
-    let now = OffsetDateTime::now_utc();
-    now.replace_nanosecond(now.microsecond() * 1_000).unwrap_or(now)
+    exact(OffsetDateTime::now_utc())
+}
+
+/// A moment as exact as both databases can store it.
+pub(crate) fn exact(at: OffsetDateTime) -> OffsetDateTime {
+    at.replace_nanosecond(at.microsecond() * 1_000).unwrap_or(at)
 }
 
 #[cfg(test)]
