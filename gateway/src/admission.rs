@@ -113,8 +113,11 @@ impl Admission {
         }
     }
 
-    /// Brings what was metered to the database, at most this long.
+    /// Settles what is left to settle and brings what was metered to the database, at most this long each.
     pub async fn flush(&self, timeout: Duration) {
+        if tokio::time::timeout(timeout, self.limiter.flush()).await.is_err() {
+            tracing::warn!("Some requests stay charged with their estimates: Redis did not answer");
+        }
         self.meter.flush(timeout).await;
     }
 

@@ -4,6 +4,7 @@
 mod adapter;
 mod admin;
 mod client;
+mod me;
 mod table;
 
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ enum Command {
     /// Upload, list, show and delete a tenant's adapters.
     #[command(subcommand)]
     Adapter(adapter::Command),
+    /// Show whom an API key speaks for, what it may do, and what is left of its limits.
+    Me(me::Command),
     /// Make, list, suspend, limit and delete tenants. Needs the admin key.
     #[command(subcommand)]
     Tenant(admin::TenantCommand),
@@ -74,6 +77,7 @@ impl Cli {
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,
             Command::Adapter(command) => command.run().await,
+            Command::Me(command) => command.run().await,
             Command::Tenant(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Usage(command) => command.run().await,
