@@ -8,7 +8,7 @@ use crate::ids::{KeyId, TenantSlug};
 use crate::tenant::Paging;
 
 /// One change: who, from where, what, to what, and how it was before and after.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub struct AuditRecord {
     /// Sorts by time.
     pub id: Uuid,
@@ -27,6 +27,7 @@ pub struct AuditRecord {
     /// The thing's name within the tenant.
     pub subject: String,
     /// `before` and `after` of a change, or what else is worth knowing; an object.
+    #[sqlx(json)]
     pub detail: Value,
     /// When.
     pub created_at: OffsetDateTime,

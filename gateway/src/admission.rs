@@ -11,11 +11,11 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::Stream;
-use tenora_adapter_store::{AdapterName, AdapterStore, Cap, LimitOverrides, Outcome, VersionNumber};
+use tenora_adapter_store::{AdapterName, AdapterStore, Cap, LimitOverrides, Outcome, Tenant, VersionNumber};
 use tenora_engine::{CacheDomain, Event, TokenStream};
 use tokio::sync::watch;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -81,6 +81,7 @@ impl Admission {
         }
         Ok(Permit {
             domain: caller.cache_domain(),
+            deadline: Instant::now() + self.longest,
             account: Account::open(reservation, tab),
             run: self.running.enter(identity),
             in_flight,
@@ -88,8 +89,8 @@ impl Admission {
     }
 
     /// The limits of a tenant: its own, and the server's defaults.
-    pub fn limits_of(&self, identity: &Identity) -> LimitOverrides {
-        identity.tenant().limits.or(self.default_limits)
+    pub fn limits_of(&self, tenant: &Tenant) -> LimitOverrides {
+        tenant.limits.or(self.default_limits)
     }
 
     /// What is left now for the tenant, and for the key where it has limits of its own.
@@ -125,7 +126,7 @@ impl Admission {
         let tenant = Subject {
             id: identity.tenant().id.as_uuid(),
             kind: SubjectKind::Tenant,
-            limits: of_requests(self.limits_of(identity)),
+            limits: of_requests(self.limits_of(identity.tenant())),
         };
         let key = identity.key_id().map(|id| Subject {
             id: id.as_uuid(),
@@ -196,6 +197,7 @@ fn of_requests(limits: LimitOverrides) -> Limits {
 /// Proof that a generation passed authentication, ownership, limits and budget. It lives inside the answer's stream.
 pub struct Permit {
     domain: CacheDomain,
+    deadline: Instant,
     account: Account,
     run: Run,
     in_flight: InFlight,
@@ -205,6 +207,11 @@ impl Permit {
     /// The tenant that was admitted: the only one whose KV blocks the generation may share.
     pub(crate) fn cache_domain(&self) -> CacheDomain {
         self.domain
+    }
+
+    /// When its answer is of no use any more.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
     }
 
     /// The engine did not take it.

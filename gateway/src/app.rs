@@ -1,15 +1,10 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
-use std::{
-    num::NonZeroU32,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use tenora_adapter_store::{
-    Actor, AdapterName, AdapterStore, Cap, Checked, LimitOverrides, ModelRef, Staged, StoreError, Tenant,
-    Version, VersionNumber,
+    Actor, AdapterName, AdapterStore, Cap, Checked, ModelRef, Staged, StoreError, Tenant, Version,
+    VersionNumber,
 };
 use tenora_engine::{
     AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prepared, Prompt, Sampling,
@@ -37,18 +32,6 @@ pub struct App {
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
-    /// How long a generation may take, waiting included.
-    request_timeout: Duration,
-    default_limits: LimitOverrides,
-}
-
-/// What the operator decided for all requests.
-#[derive(Debug, Clone, Copy)]
-pub struct AppSettings {
-    /// How long a generation may take, waiting included.
-    pub request_timeout: Duration,
-    /// Limits of tenants that have none of their own.
-    pub default_limits: LimitOverrides,
 }
 
 /// What a `model` field stands for.
@@ -85,16 +68,13 @@ impl ResolvedModel {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: AdapterStore, engine: Engine, admission: Admission, settings: AppSettings) -> Self {
-        let AppSettings { request_timeout, default_limits } = settings;
+    pub fn new(store: AdapterStore, engine: Engine, admission: Admission) -> Self {
         Self {
             store,
             admission,
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
-            request_timeout,
-            default_limits,
         }
     }
 
@@ -156,7 +136,7 @@ impl App {
     /// Submits a generation that was let through. Its KV blocks belong to the tenant that was admitted, whatever the
     /// request says, and it ends when the server's time for one request is over.
     pub async fn generate(&self, permit: Permit, prepared: Prepared) -> Result<AdmittedStream, ApiError> {
-        let prepared = prepared.admitted(permit.cache_domain(), Instant::now() + self.request_timeout);
+        let prepared = prepared.admitted(permit.cache_domain(), permit.deadline());
         match self.engine.submit(prepared).instrument(info_span!("generate")).await.map_err(ApiError::from) {
             Ok(tokens) => Ok(AdmittedStream::new(permit, tokens)),
             Err(error) => {
@@ -186,10 +166,10 @@ impl App {
         let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
         let report =
             self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;
-        let limits = owner.limits.or(self.default_limits);
+        let limits = self.admission.limits_of(owner);
         if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| report.rank as u64 > *most)
         {
-            return Err(ApiError::OverQuota { what: "as the largest rank of an adapter", limit });
+            return Err(ApiError::OverQuota { what: "for an adapter's rank", limit });
         }
         let checked = Checked {
             report: serde_json::to_value(report).map_err(ApiError::internal)?,

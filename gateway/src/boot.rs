@@ -10,7 +10,7 @@ use tenora_engine::{Engine, EngineConfig};
 
 use crate::{
     admission::Admission,
-    app::{App, AppSettings},
+    app::App,
     auth::{Authenticator, OperatorKeys, jwt::Issuers},
     config::{Config, EngineSettings, Mode},
     demo, hub,
@@ -44,10 +44,8 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         Issuers::load(&config.jwt)?,
         config.server.trusted_proxies.clone(),
     ));
-    let settings =
-        AppSettings { request_timeout: config.server.request_timeout, default_limits: config.default_limits };
-    let admission = admission(&config, &store, settings).await?;
-    let app = Data::new(App::new(store, engine, admission, settings));
+    let admission = admission(&config, &store).await?;
+    let app = Data::new(App::new(store, engine, admission));
     let review = tokio::spawn({
         let app = app.clone().into_inner();
         async move { app.admission.review(&app.store).await }
@@ -82,11 +80,7 @@ pub async fn migrate(app_role: Option<RoleName>) -> anyhow::Result<()> {
 }
 
 /// The gate: limits in Redis where there is one, usage by way of files in the data folder.
-async fn admission(
-    config: &Config,
-    store: &AdapterStore,
-    settings: AppSettings,
-) -> anyhow::Result<Admission> {
+async fn admission(config: &Config, store: &AdapterStore) -> anyhow::Result<Admission> {
     let spend = Arc::new(store.clone());
     let limiter = match &config.store.redis_url {
         Some(url) => Limiter::redis(url, &config.store.redis_prefix, spend)?,
@@ -95,7 +89,7 @@ async fn admission(
     let usage = MeterSettings::within(config.server.data_dir.join("usage"));
     let meter =
         Meter::start(store.clone(), usage).await.context("cannot write usage to the data directory")?;
-    Ok(Admission::open(limiter, meter, settings.default_limits, settings.request_timeout))
+    Ok(Admission::open(limiter, meter, config.default_limits, config.server.request_timeout))
 }
 
 async fn start_engine(config: EngineConfig) -> anyhow::Result<Engine> {

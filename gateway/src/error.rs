@@ -168,9 +168,7 @@ pub enum ApiError {
     #[error("The server cannot tell now what is left of the monthly budget. Try again shortly.")]
     BudgetUnknown,
     /// The tenant has as much as it may have.
-    #[error(
-        "This would exceed the tenant's limit of {limit} {what}. Delete some, or ask the operator for more."
-    )]
+    #[error("This would exceed the tenant's limit of {limit} {what}; the operator can raise it.")]
     OverQuota {
         /// More of what.
         what: &'static str,

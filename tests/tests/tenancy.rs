@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tenora_tests::{Client, Reply, Server, Settings, chat};
+use tenora_tests::{Adapter, Client, Reply, Server, Settings, chat};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -103,6 +103,22 @@ async fn limits_are_kept_told_and_raised() {
     let spent = acme.chat(&question(2)).await;
     spent.expect_error(429, "insufficient_quota");
     assert_eq!(header(&spent, "x-should-retry"), "false");
+
+    limit(&admin, json!({"adapters": 1, "adapter_rank": 1})).await;
+    let refused = acme.upload("another", &Adapter::demo("text-to-sql")).await;
+    refused.expect_error(403, "quota_exceeded");
+    assert!(refused.message().contains("limit of 1 for an adapter's rank"), "{}", refused.message());
+    limit(&admin, json!({"adapters": 1})).await;
+    let refused = acme.upload("another", &Adapter::demo("text-to-sql")).await;
+    refused.expect_error(403, "quota_exceeded");
+    assert!(refused.message().contains("limit of 1 adapters"), "{}", refused.message());
+    let wrong = admin.patch("/admin/v1/tenants/acme", &json!({"limits": {"adapters": "many"}})).await;
+    assert_eq!(
+        (wrong.status, wrong.body["error"]["param"].as_str()),
+        (400, Some("limits.adapters")),
+        "{}",
+        wrong.body
+    );
 
     limit(&admin, json!({})).await;
     assert_eq!(acme.chat(&question(2)).await.status, 200);

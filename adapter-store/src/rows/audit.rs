@@ -1,16 +1,14 @@
 //! The table `audit_log`: who changed what, written in the transaction of the change itself.
 
 use serde_json::Value;
-use sqlx::FromRow;
 use sqlx::types::Json;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::now;
 use crate::audit::{AuditQuery, AuditRecord};
 use crate::database::{Transaction, execute, on};
 use crate::error::StoreError;
-use crate::ids::{KeyId, TenantId, TenantSlug};
+use crate::ids::TenantId;
 use crate::tenant::{Actor, ActorKind, Page};
 
 /// What was done to what.
@@ -54,32 +52,18 @@ pub(crate) async fn record(
     .map(drop)
 }
 
-#[derive(FromRow)]
-struct AuditRow {
-    id: Uuid,
-    slug: TenantSlug,
-    actor: String,
-    actor_key: Option<KeyId>,
-    actor_subject: Option<String>,
-    actor_ip: Option<String>,
-    action: String,
-    subject: String,
-    detail: Json<Value>,
-    created_at: OffsetDateTime,
-}
-
 /// Newest first: of one tenant, or of all (`tenant_id` null).
 pub(crate) async fn list(
     transaction: &mut Transaction,
     tenant_id: Option<TenantId>,
     query: &AuditQuery,
 ) -> Result<Page<AuditRecord>, StoreError> {
-    const SELECT: &str = "SELECT l.id, t.slug, l.actor, l.actor_key, l.actor_subject, l.actor_ip, l.action, l.subject, \
+    const SELECT: &str = "SELECT l.id, t.slug AS tenant, l.actor, l.actor_key, l.actor_subject, l.actor_ip, l.action, l.subject, \
                           l.detail, l.created_at FROM audit_log l JOIN tenants t ON t.id = l.tenant_id \
                           WHERE ($1 IS NULL OR l.tenant_id = $1) AND ($2 IS NULL OR l.action = $2) \
                           AND ($3 IS NULL OR l.id < $3) AND ($4 IS NULL OR l.created_at >= $4) \
                           AND ($5 IS NULL OR l.created_at < $5) ORDER BY l.id DESC LIMIT $6";
-    let rows: Vec<AuditRow> = on!(transaction, t => sqlx::query_as(SELECT)
+    let records: Vec<AuditRecord> = on!(transaction, t => sqlx::query_as(SELECT)
         .bind(tenant_id)
         .bind(query.action.as_deref())
         .bind(query.paging.after)
@@ -87,35 +71,5 @@ pub(crate) async fn list(
         .bind(query.until)
         .bind(query.paging.rows())
         .fetch_all(&mut **t))?;
-    let records = rows.into_iter().map(AuditRecord::from).collect();
     Ok(Page::new(records, query.paging.length()))
-}
-
-impl From<AuditRow> for AuditRecord {
-    fn from(row: AuditRow) -> Self {
-        let AuditRow {
-            id,
-            slug,
-            actor,
-            actor_key,
-            actor_subject,
-            actor_ip,
-            action,
-            subject,
-            detail,
-            created_at,
-        } = row;
-        Self {
-            id,
-            tenant: slug,
-            actor,
-            actor_key,
-            actor_subject,
-            actor_ip,
-            action,
-            subject,
-            detail: detail.0,
-            created_at,
-        }
-    }
 }

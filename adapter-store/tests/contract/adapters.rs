@@ -1,6 +1,6 @@
 //! Versions and deletes, paging, and the wall between tenants.
 
-use tenora_adapter_store::{Paging, StoreError};
+use tenora_adapter_store::{Cap, Checked, LimitOverrides, Paging, StoreError};
 
 use crate::world::{ADMIN, World, checked, files, model, name, push, stage};
 
@@ -11,6 +11,7 @@ on_both_databases!(
     another_tenants_adapter_does_not_exist,
     pages_walk_over_all_adapters_once,
     bytes_live_as_long_as_a_version_needs_them,
+    a_tenant_has_no_more_adapters_and_bytes_than_it_may,
 );
 
 async fn names_and_numbers_mean_their_versions(world: &World) {
@@ -148,4 +149,26 @@ async fn bytes_live_as_long_as_a_version_needs_them(world: &World) {
     assert!(files(&world.config.blobs_dir).is_empty());
     assert_eq!(files(&world.config.cache_dir), ["lock"]);
     assert_eq!(files(&world.config.staging_dir).len(), 2, "only the locks are left: every upload cleaned up");
+}
+
+async fn a_tenant_has_no_more_adapters_and_bytes_than_it_may(world: &World) {
+    let tenant = world.store.tenant(world.tenant("acme").await.id);
+    let commit = async |adapter: &str, content: &str, limits: LimitOverrides| {
+        let staged = stage(&tenant, content).await;
+        tenant.commit(&name(adapter), staged, Checked { limits, ..checked("base-1") }, &ADMIN).await
+    };
+    let two = LimitOverrides { adapters: Some(Cap::At(2)), ..LimitOverrides::default() };
+    commit("a", "one", two).await.unwrap();
+    let held = commit("b", "two", two).await.unwrap().bytes;
+    let third = commit("c", "three", two).await;
+    assert!(matches!(third, Err(StoreError::OverQuota { what: "adapters", limit: 2 })), "{third:?}");
+    // A new version of an adapter that is there is no adapter more, and what is there already is nothing more.
+    commit("a", "four", two).await.unwrap();
+    let none = LimitOverrides { adapter_bytes: Some(Cap::At(0)), ..two };
+    commit("a", "four", none).await.unwrap();
+    let bytes = commit("a", "five", LimitOverrides { adapter_bytes: Some(Cap::At(3 * held)), ..two }).await;
+    assert!(matches!(bytes, Err(StoreError::OverQuota { what: "bytes of adapters", .. })), "{bytes:?}");
+    tenant.delete_adapter(&name("b"), &ADMIN).await.unwrap();
+    commit("c", "three", two).await.unwrap();
+    assert_eq!(files(&world.config.staging_dir).len(), 2, "only the locks are left: a refusal cleans up");
 }

@@ -25,7 +25,7 @@ pub async fn show(caller: Caller<scope::Member>, app: Data<App>) -> ApiResult {
     }
     Ok(HttpResponse::Ok().json(LimitsOfCaller {
         object: "limits",
-        tenant: Limits::from(app.admission.limits_of(identity)),
+        tenant: Limits::from(app.admission.limits_of(identity.tenant())),
         tenant_left: tenant_left.unwrap_or_default(),
         key: identity.key_id().map(|_| Limits::from(identity.limits())),
         key_left,

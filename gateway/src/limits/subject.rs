@@ -1,26 +1,20 @@
 //! Who is limited, and by how much.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Largest limit and largest charge that are told apart: beyond it, numbers in Redis' scripts would lose exactness.
 pub(super) const MAX_AMOUNT: u64 = 1 << 50;
 
 /// Limits of one subject; `None` = unlimited. A limit of zero lets nothing through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Requests that may begin within any 60 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u64>,
     /// Tokens, of prompts and answers, of the requests that begin within any 60 seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_minute: Option<u64>,
     /// Requests that may run at the same time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent_requests: Option<u64>,
     /// Tokens, of prompts and answers, in a calendar month (UTC).
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub monthly_tokens: Option<u64>,
 }
 
@@ -102,18 +96,6 @@ const MAX_LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn limits_are_written_sparsely_and_read_strictly() {
-        let limits = Limits { requests_per_minute: Some(60), ..Limits::default() };
-        let text = serde_json::to_string(&limits).expect("json");
-        assert_eq!(text, r#"{"requests_per_minute":60}"#);
-        assert_eq!(serde_json::from_str::<Limits>(&text).expect("read"), limits);
-        assert!(serde_json::from_str::<Limits>("{}").expect("read").are_none());
-        for wrong in [r#"{"rpm":1}"#, r#"{"requests_per_minute":-1}"#, r#"{"requests_per_minute":1.5}"#] {
-            assert!(serde_json::from_str::<Limits>(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_subject_without_limits_or_named_twice_is_not_asked_twice() {
