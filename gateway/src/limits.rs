@@ -10,7 +10,7 @@
 //!   charge counts for 60 to 61 seconds. Requests at the same time and a month's tokens stay within theirs.
 //! - A request that used more than its estimate goes over by the difference, and by no more. It is zero when the
 //!   engine holds the answer to the estimate's maximum.
-//! - A request waits at most 50 ms for Redis, and at most a second, once per subject and month, for the usage rows that
+//! - A request waits at most 250 ms for Redis, and at most a second, once per subject and month, for the usage rows that
 //!   a month's counter starts from. While these do not answer, a subject with a monthly budget is refused.
 //! - A settlement that cannot be written at once is written later, once. One that never is (a crash, 8192 waiting, or
 //!   Redis away for ten minutes longer than the request might last) leaves its estimate charged, and its place taken

@@ -33,8 +33,9 @@ use super::{
     unknown_budget,
 };
 
-/// A request waits this long for Redis.
-pub(super) const RESERVE_WAIT: Duration = Duration::from_millis(50);
+/// A request waits this long for Redis. Long enough that a busy machine is not taken for an outage: one late answer sends the
+/// whole replica to its share. Only those pay it who ask when Redis goes away.
+pub(super) const RESERVE_WAIT: Duration = Duration::from_millis(250);
 /// Settlements that may wait to be written. What finds no room stays charged as estimated.
 const MAX_SETTLEMENTS: usize = 8192;
 

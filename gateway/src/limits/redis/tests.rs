@@ -16,7 +16,7 @@ use crate::limits::{
     },
 };
 
-/// Longest that a reserve may take with Redis away: its 50 ms, and what a busy machine adds.
+/// Longest that a reserve may take with Redis away: its 250 ms, and what a busy machine adds.
 const BOUND: Duration = Duration::from_millis(400);
 /// Long enough for a busy machine, short enough for a test.
 const UNHURRIED: Duration = Duration::from_secs(1);
