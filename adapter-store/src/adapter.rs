@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::ids::{AdapterName, Digest, VersionNumber};
+use crate::alias::Alias;
+use crate::ids::{AdapterName, Digest, PushId, Reason, VersionNumber};
 use crate::limits::LimitOverrides;
 
 /// One immutable version of an adapter: the bytes named by its digest, for ever.
@@ -19,11 +20,20 @@ pub struct Version {
     pub bytes: u64,
     /// The base model that it was checked against.
     pub base_fingerprint: String,
-    /// What the check found; opaque to the store.
-    pub report: serde_json::Value,
+    /// Why it is out of service; `None` = it is not.
+    pub disabled: Option<Reason>,
     /// When it became routable.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+}
+
+/// A version with what was found when it was checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionRecord {
+    /// What it is.
+    pub version: Version,
+    /// What the check found; opaque to the store.
+    pub report: serde_json::Value,
 }
 
 /// A live adapter with its versions.
@@ -34,7 +44,9 @@ pub struct Adapter {
     /// When the name was first pushed (since it was last deleted).
     pub created_at: OffsetDateTime,
     /// Newest first, never empty; of a longer history the [`SHOWN_VERSIONS`] newest.
-    pub versions: Vec<Version>,
+    pub versions: Vec<VersionRecord>,
+    /// What its aliases mean now, by their names; never without `latest`.
+    pub aliases: Vec<Alias>,
 }
 
 /// The most versions that an [`Adapter`] shows. Older ones still resolve by number.
@@ -49,4 +61,8 @@ pub struct Checked {
     pub base_fingerprint: String,
     /// What the tenant may have at most; no limits where nothing is said.
     pub limits: LimitOverrides,
+    /// Whether the alias `latest` moves to the version. An adapter's first version always gets it.
+    pub moves_latest: bool,
+    /// The push that ends with the version.
+    pub push: Option<PushId>,
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-use crate::ids::{Digest, TenantSlug};
+use crate::ids::{AliasName, Digest, TenantSlug, VersionNumber};
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -14,6 +14,30 @@ pub enum StoreError {
     /// Unknown, deleted, or another tenant's: the three are never told apart.
     #[error("no such adapter or version")]
     AdapterNotFound,
+    /// The adapter has no such alias. Safe for the client.
+    #[error("the adapter has no alias \"{0}\"")]
+    AliasNotFound(AliasName),
+    /// The alias has moved since it was looked at. Safe for the client.
+    #[error("the alias is at revision {revision} by now; look at it again")]
+    AliasMoved {
+        /// Where it is; 0 = it does not exist.
+        revision: u64,
+    },
+    /// An alias would name a version that is not there. Safe for the client.
+    #[error("there is no version {0}; it was deleted or never made")]
+    NoSuchVersion(VersionNumber),
+    /// An alias would name a version that is out of service. Safe for the client.
+    #[error("version {0} is disabled; enable it first")]
+    VersionDisabled(VersionNumber),
+    /// What an alias would name is not what it may. Safe for the client.
+    #[error("{0}")]
+    InvalidTargets(&'static str),
+    /// A version that aliases name cannot be deleted. Safe for the client.
+    #[error("the version is what {} names; move it first", .0.iter().map(|alias| format!("\"{alias}\"")).collect::<Vec<_>>().join(" and "))]
+    VersionInUse(Vec<AliasName>),
+    /// Unknown, forgotten, or another tenant's.
+    #[error("no such push")]
+    PushNotFound,
     /// No tenant has this slug or id.
     #[error("no such tenant")]
     TenantNotFound,

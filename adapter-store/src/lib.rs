@@ -7,7 +7,10 @@ mod store;
 mod operator;
 mod tenant_store;
 
+mod alias_store;
 mod key_store;
+mod push_store;
+mod version_store;
 
 mod parts;
 
@@ -24,10 +27,15 @@ mod database;
 mod fingerprint;
 mod scratch;
 
+mod route;
+
 mod adapter;
+
+mod alias;
 mod api_key;
 mod audit;
 mod config;
+mod push;
 mod scope;
 mod tenant;
 mod usage;
@@ -41,20 +49,24 @@ mod ids;
 
 mod parse_error;
 
-pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
+pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version, VersionRecord};
+pub use alias::{Alias, Share, Targets};
+pub use alias_store::{AliasStore, Rollback};
 pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
 pub use audit::{AuditQuery, AuditRecord};
 pub use config::{DatabaseUrl, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
-    AdapterName, Digest, DisplayName, KeyId, ModelRef, RoleName, Selector, TenantId, TenantSlug,
-    VersionNumber,
+    AdapterName, AliasName, Digest, DisplayName, KeyId, ModelRef, PushId, Reason, RoleName, Selector,
+    TenantId, TenantSlug, VersionNumber,
 };
 pub use key_store::KeyStore;
 pub use limits::{Cap, LimitOverrides};
 pub use local_cache::LocalAdapter;
 pub use operator::OperatorStore;
 pub use parse_error::ParseError;
+pub use push::{Ending, Push, PushState, Refusal};
+pub use push_store::PushStore;
 pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
@@ -66,3 +78,4 @@ pub use usage_query::{
     BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,
     UsedModel,
 };
+pub use version_store::VersionStore;

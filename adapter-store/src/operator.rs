@@ -13,9 +13,8 @@ use crate::key_store::KeyStore;
 use crate::limits::LimitOverrides;
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
-use crate::rows::{adapters, epoch, keys, now, tenants, usage_sums};
+use crate::rows::{adapters, aliases, epoch, keys, now, tenants, usage_sums, versions};
 use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus};
-use crate::tenant_store::TenantStore;
 use crate::usage_query::{UsagePage, UsageQuery};
 
 /// All tenants, in the name of one actor.
@@ -98,7 +97,9 @@ impl OperatorStore {
         tenants::lock(&mut transaction, before.id).await?;
         let at = now();
         keys::revoke_all(&mut transaction, before.id, at).await?;
-        let digests = adapters::delete_all(&mut transaction, before.id, at).await?;
+        adapters::delete(&mut transaction, before.id, None, at).await?;
+        aliases::end(&mut transaction, before.id, (None, None), at).await?;
+        let digests = versions::delete_all(&mut transaction, before.id, None, at).await?;
         tenants::update(&mut transaction, &Tenant { status: TenantStatus::Deleted, ..before.clone() })
             .await?;
         epoch::raise(&mut transaction).await?;
@@ -107,7 +108,7 @@ impl OperatorStore {
         audit::record(&mut transaction, before.id, &self.actor, entry).await?;
         transaction.commit().await?;
         self.parts.credentials.forget();
-        TenantStore::new(Arc::clone(&self.parts), before.id).purge(digests).await;
+        self.parts.purge(before.id, digests).await;
         Ok(())
     }
 

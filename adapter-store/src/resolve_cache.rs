@@ -11,9 +11,9 @@ use std::time::Duration;
 pub(crate) use self::memory::MemoryCache;
 pub(crate) use self::redis::RedisCache;
 pub(crate) use self::remembered::Remembered;
-use crate::adapter::Version;
 use crate::error::StoreError;
 use crate::ids::{ModelRef, TenantId};
+use crate::route::Route;
 
 /// How old an answer may be when the news of a change did not arrive (another process without Redis, or Redis lost).
 pub(crate) const TTL: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ pub struct CacheStats {
 /// What a look-up found.
 #[derive(Debug)]
 pub(crate) enum Lookup {
-    Hit(Version),
+    Hit(Route),
     /// Ask the database, then say what it answered under this ticket.
     Miss(Ticket),
     /// Ask the database and keep the answer to yourself.
@@ -76,13 +76,13 @@ impl ResolveCache {
         found
     }
 
-    pub(crate) async fn fill(&self, ticket: Ticket, tenant: TenantId, model: &ModelRef, version: &Version) {
+    pub(crate) async fn fill(&self, ticket: Ticket, tenant: TenantId, model: &ModelRef, route: &Route) {
         let filled = match &self.backend {
             Backend::Memory(cache) => {
-                cache.fill(ticket, tenant, model, version);
+                cache.fill(ticket, tenant, model, route);
                 true
             }
-            Backend::Redis(cache) => cache.fill(ticket, tenant, model, version).await,
+            Backend::Redis(cache) => cache.fill(ticket, tenant, model, route).await,
         };
         self.count_failure(filled);
     }

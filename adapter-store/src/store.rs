@@ -25,8 +25,12 @@ use crate::usage::{Spender, UsageEvent};
 
 /// How often the epoch of credentials is read.
 const POLL: Duration = Duration::from_millis(500);
-/// How many polls pass between two notes of when keys were last used.
+/// How many polls pass between two notes of when keys were last used, and two looks for abandoned pushes.
 const POLLS_PER_NOTE: u64 = 60;
+/// A push that is being validated is touched more often than this, or its server has stopped.
+const PUSH_SILENCE: Duration = Duration::from_secs(60);
+/// How long pushes are kept after their end.
+const PUSH_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Every row and every blob. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl AdapterStore {
             max_adapter_bytes: config.max_adapter_bytes,
             keys,
         });
-        tokio::spawn(keep_credentials_true(Arc::downgrade(&parts)));
+        tokio::spawn(keep_rows_true(Arc::downgrade(&parts)));
         Ok(Self(parts))
     }
 
@@ -150,6 +154,14 @@ impl AdapterStore {
         self.0.credentials.note_uses(&self.0.database).await;
     }
 
+    /// Ends the pushes whose server has been silent for so long, and forgets those that ended a month ago. The store does
+    /// so by itself, twice a minute.
+    pub async fn end_abandoned_pushes(&self, silence: Duration) -> Result<(), StoreError> {
+        let mut transaction = self.0.database.begin(Whose::Operator).await?;
+        rows::upkeep::pushes(&mut transaction, silence, PUSH_KEPT).await?;
+        transaction.commit().await
+    }
+
     /// All tenants, for whoever runs the server; `actor` goes into the audit log.
     pub fn operator(&self, actor: Actor) -> OperatorStore {
         OperatorStore::new(self.0.clone(), actor)
@@ -199,14 +211,20 @@ impl AdapterStore {
     }
 }
 
-/// Follows the epoch, and notes when keys were used, until the store is dropped.
-async fn keep_credentials_true(parts: Weak<Parts>) {
+/// Follows the epoch, notes when keys were used, and ends what dead servers left, until the store is dropped.
+async fn keep_rows_true(parts: Weak<Parts>) {
     for poll in 1u64.. {
         tokio::time::sleep(POLL).await;
         let Some(parts) = parts.upgrade() else { return };
         parts.credentials.refresh(&parts.database).await;
         if poll.is_multiple_of(POLLS_PER_NOTE) {
             parts.credentials.note_uses(&parts.database).await;
+            if let Err(error) = AdapterStore(parts).end_abandoned_pushes(PUSH_SILENCE).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "abandoned pushes were not looked for"
+                );
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The handlers: authenticate → parse → admit → resolve → act → respond, one step a line.
 
 pub mod adapters;
+pub mod aliases;
 pub mod audit;
 pub mod chat;
 pub mod completions;
@@ -10,9 +11,12 @@ pub mod keys;
 pub mod limits;
 pub mod me;
 pub mod models;
+pub mod pushes;
 pub mod tenants;
 pub mod usage;
+pub mod versions;
 
 mod generation;
+mod named;
 mod paging;
 mod upload;

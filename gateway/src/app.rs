@@ -1,15 +1,12 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
-use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
+use std::{num::NonZeroU32, sync::Arc};
 
-use tenora_adapter_store::{
-    Actor, AdapterName, AdapterStore, Cap, Checked, ModelRef, Staged, StoreError, Tenant, Version,
-    VersionNumber,
-};
+use tenora_adapter_store::{AdapterName, AdapterStore, ModelRef, Staged, StoreError, Version, VersionNumber};
 use tenora_engine::{
     AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prepared, Prompt, Sampling,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Instrument, info_span};
 
 use crate::{
@@ -20,6 +17,8 @@ use crate::{
 
 /// Adapter checks that run at the same time; each reads every value of its file.
 const CONCURRENT_CHECKS: usize = 2;
+/// Uploads that are received or checked at the same time; each has a file on the disk.
+const CONCURRENT_PUSHES: usize = 64;
 
 /// The server's parts.
 pub struct App {
@@ -32,6 +31,7 @@ pub struct App {
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
+    pushes: Arc<Semaphore>,
 }
 
 /// What a `model` field stands for.
@@ -75,6 +75,7 @@ impl App {
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
+            pushes: Arc::new(Semaphore::new(CONCURRENT_PUSHES)),
         }
     }
 
@@ -88,12 +89,23 @@ impl App {
         version.base_fingerprint == self.base().fingerprint
     }
 
-    /// The caller's `model` → the base model, or one pinned version of one of the caller's own adapters.
-    pub async fn resolve_model<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
-        self.resolve(caller, model).instrument(info_span!("resolve")).await
+    /// The caller's `model` → the base model, or one pinned version of one of the caller's own adapters. Where versions
+    /// share an alias, requests with one key get the same one.
+    pub async fn resolve_model<S>(
+        &self,
+        caller: &Caller<S>,
+        model: &str,
+        key: Option<&str>,
+    ) -> Result<ResolvedModel, ApiError> {
+        self.resolve(caller, model, key).instrument(info_span!("resolve")).await
     }
 
-    async fn resolve<S>(&self, caller: &Caller<S>, model: &str) -> Result<ResolvedModel, ApiError> {
+    async fn resolve<S>(
+        &self,
+        caller: &Caller<S>,
+        model: &str,
+        key: Option<&str>,
+    ) -> Result<ResolvedModel, ApiError> {
         if model == self.base().id {
             return Ok(ResolvedModel {
                 echo: self.base().id.clone(),
@@ -102,7 +114,10 @@ impl App {
                 version: None,
             });
         }
-        let version = self.resolve_version(caller, model).await?;
+        let version = self.resolve_version(caller, model, key).await?;
+        if let Some(reason) = &version.disabled {
+            return Err(ApiError::VersionDisabled { model: pinned(&version), reason: reason.to_string() });
+        }
         if !self.fits_base(&version) {
             return Err(ApiError::BaseMismatch { model: pinned(&version), base: self.base().id.clone() });
         }
@@ -121,13 +136,18 @@ impl App {
     }
 
     /// One of the caller's own versions; whatever else a name may be, it is an unknown model.
-    pub async fn resolve_version<S>(&self, caller: &Caller<S>, model: &str) -> Result<Version, ApiError> {
+    pub async fn resolve_version<S>(
+        &self,
+        caller: &Caller<S>,
+        model: &str,
+        key: Option<&str>,
+    ) -> Result<Version, ApiError> {
         let unknown = || ApiError::model_not_found(model);
         let reference = ModelRef::parse(model).map_err(|_| unknown())?;
         if !caller.identity().may_use(reference.name()) {
             return Err(unknown());
         }
-        match self.store.tenant(caller.tenant().id).resolve(&reference).await {
+        match self.store.tenant(caller.tenant().id).resolve(&reference, key).await {
             Err(StoreError::AdapterNotFound) => Err(unknown()),
             other => Ok(other?),
         }
@@ -151,40 +171,15 @@ impl App {
         Ok(self.engine.prepare(request).instrument(info_span!("encode")).await?)
     }
 
-    /// Staged files → a version that is routable, or the reason why not.
-    pub async fn add_version(
-        &self,
-        owner: &Tenant,
-        name: &AdapterName,
-        staged: Staged,
-        actor: &Actor,
-    ) -> Result<Version, ApiError> {
-        if name.as_str() == self.base().id {
-            let message = format!("`{name}` is the base model's own id; choose another name.");
-            return Err(ApiError::invalid("name", message));
-        }
-        let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
-        let report =
-            self.check(config, staged.weights_path().to_owned()).instrument(info_span!("check")).await?;
-        let limits = self.admission.limits_of(owner);
-        if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| report.rank as u64 > *most)
-        {
-            return Err(ApiError::OverQuota { what: "for an adapter's rank", limit });
-        }
-        let checked = Checked {
-            report: serde_json::to_value(report).map_err(ApiError::internal)?,
-            base_fingerprint: self.base().fingerprint.clone(),
-            limits,
-        };
-        Ok(self
-            .store
-            .tenant(owner.id)
-            .commit(name, staged, checked, actor)
-            .instrument(info_span!("commit"))
-            .await?)
+    /// Room for one more upload.
+    pub fn place_for_push(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(&self.pushes).try_acquire_owned().map_err(|_| ApiError::QueueFull)
     }
 
-    async fn check(&self, config: Vec<u8>, weights: PathBuf) -> Result<AdapterReport, ApiError> {
+    /// Whether staged files are an adapter for the resident base model, and what they are.
+    pub async fn check(&self, staged: &Staged) -> Result<AdapterReport, ApiError> {
+        let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
+        let weights = staged.weights_path().to_owned();
         let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
         let engine = self.engine.clone();
         let checked = tokio::task::spawn_blocking(move || engine.check_adapter(&config, &weights));

@@ -57,7 +57,8 @@ pub fn path_config() -> PathConfig {
     PathConfig::default().error_handler(|error, _| invalid("path", &error).into())
 }
 
-fn invalid(place: &'static str, problem: &dyn Display) -> ApiError {
+/// A part of the request that does not parse.
+pub(crate) fn invalid(place: &'static str, problem: &dyn Display) -> ApiError {
     ApiError::invalid(place, format!("The {place} is not valid: {}.", ApiError::echo(&problem.to_string())))
 }
 

@@ -52,7 +52,9 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     });
     let welcome = match &mode {
         Mode::Demo(dir) => {
-            demo::seed(&app, dir, &data_dir, &demo::Server { url, admin_key }).await?.to_string()
+            demo::seed(&app.clone().into_inner(), dir, &data_dir, &demo::Server { url, admin_key })
+                .await?
+                .to_string()
         }
         Mode::Serve | Mode::Migrate => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
     };

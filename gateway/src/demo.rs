@@ -1,6 +1,6 @@
 //! `serve --demo`: three tenants, each with one adapter and one key, made once. A second start changes nothing.
 
-use std::{fmt, fs, path::Path};
+use std::{fmt, fs, path::Path, sync::Arc};
 
 use anyhow::{Context, anyhow};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +10,11 @@ use tenora_adapter_store::{
     TenantStore,
 };
 
-use crate::{app::App, secrets};
+use crate::{
+    app::App,
+    push::{Candidate, Pushing},
+    secrets,
+};
 
 /// The file in the data folder that tells people and scripts how to try the demo.
 pub const CREDENTIALS_FILE: &str = "demo-credentials.json";
@@ -53,7 +57,12 @@ struct TenantCredentials {
 }
 
 /// Makes what is missing of the demo, and tells how to reach it.
-pub async fn seed(app: &App, dir: &Path, data_dir: &Path, server: &Server) -> anyhow::Result<Credentials> {
+pub async fn seed(
+    app: &Arc<App>,
+    dir: &Path,
+    data_dir: &Path,
+    server: &Server,
+) -> anyhow::Result<Credentials> {
     let file = data_dir.join(CREDENTIALS_FILE);
     let before =
         fs::read_to_string(&file).ok().and_then(|text| serde_json::from_str::<Credentials>(&text).ok());
@@ -75,7 +84,7 @@ pub async fn seed(app: &App, dir: &Path, data_dir: &Path, server: &Server) -> an
 }
 
 async fn seed_tenant(
-    app: &App,
+    app: &Arc<App>,
     dir: &Path,
     part: &Part,
     kept: Option<&TenantCredentials>,
@@ -99,7 +108,7 @@ async fn ensure_tenant(operator: &OperatorStore, part: &Part) -> anyhow::Result<
 
 /// The key from last time when it still opens this tenant; else a new one, and the lost ones are revoked.
 async fn ensure_key(
-    app: &App,
+    app: &Arc<App>,
     operator: &OperatorStore,
     tenant: &Tenant,
     kept: Option<&TenantCredentials>,
@@ -122,14 +131,22 @@ async fn ensure_key(
     Ok(created.key.expose_secret().to_owned())
 }
 
-/// The same way as an upload: staged, checked, committed. Files that are a version already stay that version.
-async fn ensure_adapter(app: &App, dir: &Path, tenant: &Tenant, name: &str) -> anyhow::Result<String> {
+/// The same way as a push. Files that are a version already stay that version.
+async fn ensure_adapter(app: &Arc<App>, dir: &Path, tenant: &Tenant, name: &str) -> anyhow::Result<String> {
     let files = dir.join("adapters").join(name);
     let staged = stage(&app.store.tenant(tenant.id), &files)
         .await
         .with_context(|| format!("cannot read {}", files.display()))?;
-    let added = app.add_version(tenant, &AdapterName::parse(name)?, staged, &Actor::SYSTEM).await;
-    added.map_err(|error| anyhow!(error).context(format!("the adapter {name} is not accepted")))?;
+    let adapter = AdapterName::parse(name)?;
+    let known = app.store.tenant(tenant.id).resolve(&adapter.clone().into(), None).await;
+    if known.is_ok_and(|version| version.digest == staged.digest() && app.fits_base(&version)) {
+        return Ok(name.to_owned());
+    }
+    let candidate =
+        Candidate { owner: tenant.clone(), actor: Actor::SYSTEM, name: adapter, staged, moves_latest: false };
+    let place = app.place_for_push()?;
+    let pushed = Pushing::begin(Arc::clone(app), candidate, place).await?.end().await;
+    pushed.map_err(|error| anyhow!(error).context(format!("the adapter {name} is not accepted")))?;
     Ok(name.to_owned())
 }
 

@@ -11,7 +11,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use tenora_adapter_store::ParseError;
+use tenora_adapter_store::{ParseError, PushId};
 use tenora_engine::AdapterRejection;
 use thiserror::Error;
 
@@ -192,6 +192,43 @@ pub enum ApiError {
     #[error("The tenant has no such API key.")]
     KeyNotFound,
 
+    /// A version that its owner took out of service.
+    #[error(
+        "`{model}` is disabled: {reason}. Its owner can enable it again, or move the alias that names it."
+    )]
+    VersionDisabled {
+        /// The adapter version.
+        model: String,
+        /// Its owner's words.
+        reason: String,
+    },
+    /// The adapter has no such alias.
+    #[error("The adapter has no alias `{alias}`.")]
+    AliasNotFound {
+        /// The alias.
+        alias: String,
+    },
+    /// Somebody moved the alias meanwhile.
+    #[error("The alias has moved: it is at revision {revision} now. Look at it again, then move it.")]
+    AliasMoved {
+        /// Where it is; 0 = it does not exist.
+        revision: u64,
+    },
+    /// Aliases name the version that is to be deleted.
+    #[error("{0}; then delete it.")]
+    VersionInUse(String),
+    /// Unknown, forgotten, or another tenant's: deliberately one answer.
+    #[error("There is no such push.")]
+    PushNotFound,
+    /// A push made no version.
+    #[error("{cause}")]
+    PushRefused {
+        /// Its record.
+        push: PushId,
+        /// Why.
+        cause: Box<ApiError>,
+    },
+
     /// The engine found the adapter faulty, and will not try it again.
     #[error("The adapter cannot be used: {reason}.")]
     AdapterDisabled {
@@ -280,6 +317,10 @@ impl ApiError {
                 kind: entry.kind.as_str().to_owned(),
                 param: self.param(),
                 code: entry.code.to_owned(),
+                push: match self {
+                    Self::PushRefused { push, .. } => Some(push.to_string()),
+                    _ => None,
+                },
             },
         }
     }
@@ -293,6 +334,7 @@ impl ApiError {
             Self::StorageUnavailable(cause) | Self::IssuerUnavailable(cause) => {
                 tracing::warn!(cause = chain(cause.as_ref()), "What is needed to answer cannot be reached");
             }
+            Self::PushRefused { cause, .. } => cause.log(),
             refused => tracing::debug!(code = refused.entry().code, reason = %refused, "Request refused"),
         }
     }

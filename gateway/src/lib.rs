@@ -19,6 +19,8 @@ pub mod api;
 
 pub mod guard;
 
+pub mod push;
+
 pub mod app;
 
 pub mod admission;

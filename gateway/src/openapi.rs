@@ -7,7 +7,10 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
+    api::{
+        adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
+        usage, versions,
+    },
     error::ApiResult,
     guard::Unproven,
 };
@@ -23,6 +26,9 @@ use crate::{
         chat::create, completions::create,
         models::list, models::show,
         adapters::create, adapters::list, adapters::show, adapters::delete,
+        versions::list, versions::show, versions::update, versions::delete,
+        aliases::list, aliases::show, aliases::put, aliases::roll_back, aliases::delete,
+        pushes::list, pushes::show, pushes::events,
         me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,

@@ -7,7 +7,10 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
+    api::{
+        adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
+        usage, versions,
+    },
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
@@ -37,6 +40,18 @@ pub fn routes() -> Vec<Route> {
         get("/v1/adapters", AdaptersRead, adapters::list),
         get("/v1/adapters/{name}", AdaptersRead, adapters::show),
         delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
+        get("/v1/adapters/{name}/versions", AdaptersRead, versions::list),
+        get("/v1/adapters/{name}/versions/{version}", AdaptersRead, versions::show),
+        patch("/v1/adapters/{name}/versions/{version}", AdaptersWrite, versions::update),
+        delete("/v1/adapters/{name}/versions/{version}", AdaptersWrite, versions::delete),
+        get("/v1/adapters/{name}/aliases", AdaptersRead, aliases::list),
+        get("/v1/adapters/{name}/aliases/{alias}", AdaptersRead, aliases::show),
+        put("/v1/adapters/{name}/aliases/{alias}", AdaptersWrite, aliases::put),
+        delete("/v1/adapters/{name}/aliases/{alias}", AdaptersWrite, aliases::delete),
+        post("/v1/adapters/{name}/aliases/{alias}/rollback", AdaptersWrite, aliases::roll_back),
+        get("/v1/pushes", AdaptersRead, pushes::list),
+        get("/v1/pushes/{id}", AdaptersRead, pushes::show),
+        get("/v1/pushes/{id}/events", AdaptersRead, pushes::events),
         get("/v1/me", Member, me::show),
         get("/v1/limits", Member, limits::show),
         get("/v1/keys", KeysWrite, keys::list),
@@ -95,6 +110,14 @@ where
     Args: GuardedBy<P> + 'static,
 {
     route(Method::POST, path, permission, handler)
+}
+
+fn put<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route
+where
+    H: actix_web::Handler<Args, Output: actix_web::Responder + 'static>,
+    Args: GuardedBy<P> + 'static,
+{
+    route(Method::PUT, path, permission, handler)
 }
 
 fn patch<P: Permission, H, Args>(path: &'static str, permission: P, handler: H) -> Route

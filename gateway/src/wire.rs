@@ -10,6 +10,7 @@ pub mod limits;
 pub mod list;
 pub mod me;
 pub mod models;
+pub mod pushes;
 pub mod response_format;
 pub mod tenants;
 pub mod usage;

@@ -1,5 +1,7 @@
 //! Every route × every kind of credential: who gets in, and with which status the others are sent away.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tenora_gateway::{
@@ -32,9 +34,25 @@ impl World {
             }
             ("POST", "/v1/adapters") => client.upload_request("matrix", &Adapter::demo("text-to-sql")),
             ("DELETE", "/v1/adapters/{name}") => client.request(Method::DELETE, "/v1/adapters/matrix"),
-            (_, "/v1/models/{model}" | "/v1/adapters/{name}") => {
-                let path = route.path.replace("{model}", "ticket-triage").replace("{name}", "ticket-triage");
-                client.request(Method::GET, &path)
+            ("DELETE", "/v1/adapters/{name}/versions/{version}") => {
+                let spare = self.spare_version().await;
+                client.request(Method::DELETE, &format!("/v1/adapters/ticket-triage/versions/{spare}"))
+            }
+            (verb, path) if path.contains("{model}") || path.contains("{name}") => {
+                self.prod_has_moved().await;
+                let path = path.replace("{model}", "ticket-triage").replace("{name}", "ticket-triage");
+                let path = path.replace("{version}", "1").replace("{alias}", "prod");
+                match verb {
+                    "PUT" => json(&path, json!({"version": 1})),
+                    "PATCH" => json(&path, json!({"status": "ready"})),
+                    "POST" => json(&path, json!({})),
+                    _ => client.request(method(route), &path),
+                }
+            }
+            (_, path) if path.starts_with("/v1/pushes/{id}") => {
+                let pushes = self.acme().await.get("/v1/pushes").await.body;
+                let id = pushes["data"][0]["id"].as_str().expect("the demo was pushed");
+                client.request(Method::GET, &path.replace("{id}", id))
             }
             ("GET", "/v1/usage" | "/admin/v1/usage") => {
                 client.request(Method::GET, &format!("{}?start_time=1735689600", route.path))
@@ -57,6 +75,32 @@ impl World {
                 if verb == "POST" { request.json(&json!({})) } else { request }
             }
             (_, path) => client.request(method(route), &path.replace("{slug}", "acme")),
+        }
+    }
+
+    /// A key to all that is acme's.
+    async fn acme(&self) -> Client {
+        self.client_with("acme", &SCOPES).await
+    }
+
+    /// The number of a version that no alias names.
+    async fn spare_version(&self) -> u64 {
+        static SPARE: AtomicU8 = AtomicU8::new(1);
+        let spare = Adapter::demo("ticket-triage").variant(SPARE.fetch_add(1, Ordering::Relaxed));
+        let acme = self.acme().await;
+        let request = acme.upload_request_to("/v1/adapters?latest=false", "ticket-triage", &spare);
+        let pushed = Reply::to(request).await;
+        assert_eq!(pushed.status, 201, "{}", pushed.body);
+        pushed.body["version"].as_u64().expect("a number")
+    }
+
+    /// Sees to it that there is an alias with somewhere to go back to.
+    async fn prod_has_moved(&self) {
+        let acme = self.acme().await;
+        for _ in 0..2 {
+            let path = "/v1/adapters/ticket-triage/aliases/prod";
+            let moved = Reply::to(acme.request(Method::PUT, path).json(&json!({"version": 1}))).await;
+            assert_eq!(moved.status, 200, "{}", moved.body);
         }
     }
 
@@ -139,7 +183,8 @@ async fn every_route_meets_every_kind_of_credential() {
     let lacks_scope = (403, "insufficient_scope".to_owned());
     for route in routes() {
         let what = format!("{} {}", route.method, route.path);
-        let right = if route.method == "POST" && !route.path.ends_with("completions") { 201 } else { 200 };
+        let makes = !route.path.ends_with("completions") && !route.path.ends_with("rollback");
+        let right = if route.method == "POST" && makes { 201 } else { 200 };
         if route.access != Access::Anyone {
             for (who, client) in &strangers {
                 assert_eq!(world.status(&route, client).await, wrong_key, "{what}: {who}");
@@ -163,8 +208,11 @@ async fn every_route_meets_every_kind_of_credential() {
                 let names_a_resource = route.path.contains('{') || route.path.ends_with("completions");
                 let own = route.path == "/v1/adapters/{name}" && route.method == "DELETE";
                 if names_a_resource && !own {
-                    let code =
-                        if route.path.contains("/keys/") { "key_not_found" } else { "model_not_found" };
+                    let code = match route.path {
+                        path if path.contains("/keys/") => "key_not_found",
+                        path if path.contains("/pushes/") => "push_not_found",
+                        _ => "model_not_found",
+                    };
                     assert_eq!(foreign, (404, code.to_owned()), "{what}: another tenant's key");
                 } else {
                     assert_eq!(foreign, ok(right), "{what}: another tenant's key, in its own space");

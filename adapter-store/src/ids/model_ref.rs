@@ -1,8 +1,8 @@
-//! What the field `model` may say: `name` (the latest version) or `name@7`.
+//! What the field `model` may say: `name` (the latest version), `name@7` (a version) or `name@prod` (an alias).
 
 use std::fmt;
 
-use super::{AdapterName, text_form};
+use super::{AdapterName, AliasName, text_form};
 use crate::parse_error::ParseError;
 
 /// A version's number within its adapter: 1, 2, 3 …, given at commit and never again.
@@ -22,6 +22,14 @@ impl VersionNumber {
     /// The number.
     pub fn get(self) -> u32 {
         self.0
+    }
+}
+
+impl std::str::FromStr for VersionNumber {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::parse(text)
     }
 }
 
@@ -54,15 +62,15 @@ impl<'de> serde::Deserialize<'de> for VersionNumber {
 }
 
 /// Which version of an adapter is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Selector {
-    /// The newest version.
-    Latest,
+    /// The one, or one of those, that the alias names now.
+    Alias(AliasName),
     /// Exactly this one.
     Version(VersionNumber),
 }
 
-/// A reference to an adapter as a caller writes it: a name, and perhaps a version.
+/// A reference to an adapter as a caller writes it: a name, and perhaps a version or an alias.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelRef {
     name: AdapterName,
@@ -70,16 +78,19 @@ pub struct ModelRef {
 }
 
 impl ModelRef {
-    /// Reads `name` or `name@7`.
+    /// Reads `name`, `name@7` or `name@prod`.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let (name, selector) = match text.split_once('@') {
-            None => (text, Selector::Latest),
+            None => (text, Selector::Alias(AliasName::latest())),
+            Some((name, alias)) if alias.starts_with(|c: char| c.is_ascii_lowercase()) => {
+                (name, Selector::Alias(AliasName::parse(alias)?))
+            }
             Some((name, version)) => (name, Selector::Version(VersionNumber::parse(version)?)),
         };
         Ok(Self { name: AdapterName::parse(name)?, selector })
     }
 
-    /// This version (or the latest) of this adapter.
+    /// This version of this adapter, or whatever this alias of it names.
     pub fn new(name: AdapterName, selector: Selector) -> Self {
         Self { name, selector }
     }
@@ -90,22 +101,23 @@ impl ModelRef {
     }
 
     /// Which of its versions.
-    pub fn selector(&self) -> Selector {
-        self.selector
+    pub fn selector(&self) -> &Selector {
+        &self.selector
     }
 }
 
 impl From<AdapterName> for ModelRef {
     /// The adapter's latest version.
     fn from(name: AdapterName) -> Self {
-        Self { name, selector: Selector::Latest }
+        Self { name, selector: Selector::Alias(AliasName::latest()) }
     }
 }
 
 impl fmt::Display for ModelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.selector {
-            Selector::Latest => self.name.fmt(f),
+        match &self.selector {
+            Selector::Alias(alias) if alias.is_latest() => self.name.fmt(f),
+            Selector::Alias(alias) => write!(f, "{}@{alias}", self.name),
             Selector::Version(number) => write!(f, "{}@{number}", self.name),
         }
     }
@@ -121,9 +133,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_reference_has_one_spelling(text in "[a-z0-9@.+-]{0,12}|[a-z0-9][a-z0-9._-]{0,63}(@[0-9]{1,11})?") {
+        fn a_reference_has_one_spelling(text in "[a-z0-9@.+-]{0,12}|[a-z0-9][a-z0-9._-]{0,63}(@([0-9]{1,11}|[a-z0-9._-]{0,33}))?") {
             if let Ok(reference) = ModelRef::parse(&text) {
-                prop_assert_eq!(reference.to_string(), text);
+                prop_assert_eq!(reference.to_string(), text.trim_end_matches("@latest"));
             }
         }
 
@@ -131,7 +143,7 @@ mod tests {
         fn every_number_can_be_pinned(name in "[a-z0-9][a-z0-9._-]{0,63}", number in 1..=u32::MAX) {
             let reference = ModelRef::parse(&format!("{name}@{number}")).unwrap();
             prop_assert_eq!(reference.name().as_str(), name);
-            prop_assert_eq!(reference.selector(), Selector::Version(VersionNumber(number)));
+            prop_assert_eq!(reference.selector(), &Selector::Version(VersionNumber(number)));
         }
 
         #[test]
@@ -142,11 +154,26 @@ mod tests {
 
     #[test]
     fn odd_versions_are_refused() {
-        for text in
-            ["a@", "a@0", "a@01", "a@-1", "a@+1", "a@1 ", "a@4294967296", "a@1@2", "@1", "a@latest", "a@١"]
-        {
+        for text in [
+            "a@",
+            "a@0",
+            "a@01",
+            "a@-1",
+            "a@+1",
+            "a@1 ",
+            "a@4294967296",
+            "a@1@2",
+            "@1",
+            "@prod",
+            "a@Prod",
+            "a@7b",
+            "a@prod@1",
+            "a@١",
+        ] {
             assert!(ModelRef::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(ModelRef::parse("triage").unwrap().selector(), Selector::Latest);
+        let latest = ModelRef::parse("triage").unwrap();
+        assert_eq!(latest.selector(), &Selector::Alias(AliasName::latest()));
+        assert_eq!(ModelRef::parse("triage@latest").unwrap(), latest);
     }
 }

@@ -76,18 +76,47 @@ name! {
 }
 
 name! {
+    /// A name that moves between an adapter's versions: `^[a-z][a-z0-9._-]{0,31}$`, so that it is never a number.
+    AliasName, "alias", alias_problem
+}
+
+impl AliasName {
+    /// The alias that every adapter has, and that its plain name means.
+    pub fn latest() -> Self {
+        Self("latest".to_owned())
+    }
+
+    /// Whether it is the one that every adapter has.
+    pub fn is_latest(&self) -> bool {
+        self.0 == "latest"
+    }
+}
+
+name! {
     /// A tenant's name in URLs: `^[a-z0-9][a-z0-9-]{0,62}$`.
     TenantSlug, "tenant slug", |text| slug_problem(text, 63, "-")
 }
 
 name! {
     /// What people call a tenant or a key: 1 to 100 characters, none of them a control character.
-    DisplayName, "name", display_problem
+    DisplayName, "name", |text| shown_problem(text, 100)
+}
+
+name! {
+    /// Why something was done: 1 to 200 characters, none of them a control character.
+    Reason, "reason", |text| shown_problem(text, 200)
 }
 
 name! {
     /// A role of a Postgres server: `^[a-z_][a-z0-9_]{0,62}$`.
     RoleName, "role", role_problem
+}
+
+fn alias_problem(text: &str) -> Option<String> {
+    let valid = slug_problem(text, 32, "._-").is_none() && text.starts_with(|c: char| c.is_ascii_lowercase());
+    (!valid).then(|| {
+        "use 1 to 32 characters of a-z, 0-9, \".\", \"_\" and \"-\", beginning with a letter".to_owned()
+    })
 }
 
 fn role_problem(text: &str) -> Option<String> {
@@ -107,9 +136,9 @@ fn slug_problem(text: &str, max: usize, marks: &str) -> Option<String> {
     })
 }
 
-fn display_problem(text: &str) -> Option<String> {
-    let valid = !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
-    (!valid).then(|| "use 1 to 100 characters, not only spaces and no control characters".to_owned())
+fn shown_problem(text: &str, max: usize) -> Option<String> {
+    let valid = !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    (!valid).then(|| format!("use 1 to {max} characters, not only spaces and no control characters"))
 }
 
 #[cfg(test)]
@@ -164,5 +193,9 @@ mod tests {
         }
         assert!(DisplayName::parse(&"ä".repeat(100)).is_ok());
         assert!(TenantId::parse("../../etc").is_err());
+        for text in ["", "7", "7b", ".a", "Prod", "a@b", &"a".repeat(33)] {
+            assert!(AliasName::parse(text).is_err(), "{text:?}");
+        }
+        assert!(AliasName::parse("canary-7b").is_ok_and(|alias| !alias.is_latest()));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::*;
+use crate::adapter::Version;
 use crate::api_key::Pepper;
 use crate::ids::{AdapterName, Digest};
 
@@ -51,16 +51,16 @@ on_both_backends!(
     an_answer_is_not_kept_for_long,
 );
 
-fn version(number: i64) -> Version {
-    Version {
+fn route(number: i64) -> Route {
+    Route::only(Version {
         adapter: AdapterName::parse("triage").unwrap(),
         number: number.try_into().unwrap(),
         digest: Digest::from_bytes([number as u8; 32]),
         bytes: 1,
         base_fingerprint: "base".to_owned(),
-        report: json!({ "rank": 8 }),
+        disabled: None,
         created_at: OffsetDateTime::UNIX_EPOCH,
-    }
+    })
 }
 
 fn model(text: &str) -> ModelRef {
@@ -74,9 +74,9 @@ async fn missed(cache: &ResolveCache, tenant: TenantId, reference: &str) -> Tick
     }
 }
 
-async fn hit(cache: &ResolveCache, tenant: TenantId, reference: &str) -> Version {
+async fn hit(cache: &ResolveCache, tenant: TenantId, reference: &str) -> Route {
     match cache.lookup(tenant, &model(reference)).await {
-        Lookup::Hit(version) => version,
+        Lookup::Hit(route) => route,
         other => panic!("expected a hit, not {other:?}"),
     }
 }
@@ -84,8 +84,8 @@ async fn hit(cache: &ResolveCache, tenant: TenantId, reference: &str) -> Version
 async fn what_was_filled_in_is_found_by_its_owner_alone(cache: &ResolveCache) {
     let (acme, globex) = (TenantId::generate(), TenantId::generate());
     let ticket = missed(cache, acme, "triage").await;
-    cache.fill(ticket, acme, &model("triage"), &version(2)).await;
-    assert_eq!(hit(cache, acme, "triage").await, version(2));
+    cache.fill(ticket, acme, &model("triage"), &route(2)).await;
+    assert_eq!(hit(cache, acme, "triage").await, route(2));
     missed(cache, acme, "triage@2").await;
     missed(cache, acme, "triag").await;
     missed(cache, globex, "triage").await;
@@ -97,29 +97,29 @@ async fn a_change_forgets_one_tenant(cache: &ResolveCache) {
     for tenant in [acme, globex] {
         for (reference, number) in [("triage", 2), ("triage@1", 1)] {
             let ticket = missed(cache, tenant, reference).await;
-            cache.fill(ticket, tenant, &model(reference), &version(number)).await;
+            cache.fill(ticket, tenant, &model(reference), &route(number)).await;
         }
     }
     cache.invalidate(acme).await;
     missed(cache, acme, "triage").await;
     let ticket = missed(cache, acme, "triage@1").await;
-    assert_eq!(hit(cache, globex, "triage").await, version(2));
-    cache.fill(ticket, acme, &model("triage@1"), &version(1)).await;
-    assert_eq!(hit(cache, acme, "triage@1").await, version(1));
+    assert_eq!(hit(cache, globex, "triage").await, route(2));
+    cache.fill(ticket, acme, &model("triage@1"), &route(1)).await;
+    assert_eq!(hit(cache, acme, "triage@1").await, route(1));
 }
 
 async fn an_answer_from_before_a_change_is_not_kept(cache: &ResolveCache) {
     let acme = TenantId::generate();
     let ticket = missed(cache, acme, "triage").await;
     cache.invalidate(acme).await;
-    cache.fill(ticket, acme, &model("triage"), &version(1)).await;
+    cache.fill(ticket, acme, &model("triage"), &route(1)).await;
     missed(cache, acme, "triage").await;
 }
 
 async fn an_answer_is_not_kept_for_long(cache: &ResolveCache) {
     let acme = TenantId::generate();
     let ticket = missed(cache, acme, "triage").await;
-    cache.fill(ticket, acme, &model("triage"), &version(1)).await;
+    cache.fill(ticket, acme, &model("triage"), &route(1)).await;
     hit(cache, acme, "triage").await;
     tokio::time::sleep(TTL + Duration::from_millis(100)).await;
     missed(cache, acme, "triage").await;

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{Lookup, TTL, Ticket};
-use crate::adapter::Version;
 use crate::ids::{ModelRef, TenantId};
+use crate::route::Route;
 
 const MAX_ENTRIES: usize = 10_000;
 
@@ -17,19 +17,19 @@ pub(crate) struct MemoryCache(Mutex<State>);
 struct State {
     /// One epoch for all tenants: changes are rare, and a map of epochs would need its own bound.
     epoch: u64,
-    entries: HashMap<(TenantId, ModelRef), (Version, Instant)>,
+    entries: HashMap<(TenantId, ModelRef), (Route, Instant)>,
 }
 
 impl MemoryCache {
     pub(super) fn lookup(&self, tenant: TenantId, model: &ModelRef) -> Lookup {
         let state = self.state();
         match state.entries.get(&(tenant, model.clone())) {
-            Some((version, deadline)) if Instant::now() < *deadline => Lookup::Hit(version.clone()),
+            Some((route, deadline)) if Instant::now() < *deadline => Lookup::Hit(route.clone()),
             _ => Lookup::Miss(Ticket(state.epoch)),
         }
     }
 
-    pub(super) fn fill(&self, ticket: Ticket, tenant: TenantId, model: &ModelRef, version: &Version) {
+    pub(super) fn fill(&self, ticket: Ticket, tenant: TenantId, model: &ModelRef, route: &Route) {
         let mut state = self.state();
         if state.epoch != ticket.0 {
             return;
@@ -42,7 +42,7 @@ impl MemoryCache {
                 state.entries.clear();
             }
         }
-        state.entries.insert((tenant, model.clone()), (version.clone(), Instant::now() + TTL));
+        state.entries.insert((tenant, model.clone()), (route.clone(), Instant::now() + TTL));
     }
 
     pub(super) fn invalidate(&self, tenant: TenantId) {

@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 
 use super::breaker::Breaker;
 use super::{Lookup, TTL, Ticket};
-use crate::adapter::Version;
 use crate::api_key::Pepper;
 use crate::error::StoreError;
 use crate::ids::{ModelRef, TenantId};
+use crate::route::Route;
 
 /// Seconds that Redis keeps a tenant's epoch: far longer than any entry lives. The next one is later still.
 const EPOCH_S: u64 = 60 * 60;
@@ -39,7 +39,7 @@ struct Claim {
     epoch: u64,
     /// Unix milliseconds: an old entry that is put back is still over.
     expires_ms: i64,
-    version: Version,
+    route: Route,
 }
 
 impl RedisCache {
@@ -67,7 +67,7 @@ impl RedisCache {
         let Some(((epoch, entry),)) = answer else { return Lookup::Unusable };
         let Some(entry) = entry else { return Lookup::Miss(Ticket(epoch)) };
         match self.read(tenant, model, &entry) {
-            Some(claim) if claim.epoch == epoch && now_ms() < claim.expires_ms => Lookup::Hit(claim.version),
+            Some(claim) if claim.epoch == epoch && now_ms() < claim.expires_ms => Lookup::Hit(claim.route),
             Some(_) => Lookup::Miss(Ticket(epoch)),
             None => {
                 tracing::warn!(%tenant, %model, "a resolve entry in Redis was not written by this deployment and is ignored");
@@ -81,13 +81,13 @@ impl RedisCache {
         ticket: Ticket,
         tenant: TenantId,
         model: &ModelRef,
-        version: &Version,
+        route: &Route,
     ) -> bool {
         if !self.breaker.allows() {
             return false;
         }
         let expires_ms = now_ms() + TTL.as_millis() as i64;
-        let claim = Claim { epoch: ticket.0, expires_ms, version: version.clone() };
+        let claim = Claim { epoch: ticket.0, expires_ms, route: route.clone() };
         let Ok(entry) = self.write(tenant, model, &claim) else { return false };
         let mut pipeline = redis::pipe();
         pipeline.pset_ex(self.entry_key(tenant, model), entry, TTL.as_millis() as u64).ignore();

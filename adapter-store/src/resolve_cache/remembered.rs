@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::adapter::Version;
 use crate::ids::{ModelRef, TenantId};
+use crate::route::Route;
 
 const MAX_ENTRIES: usize = 10_000;
 
-type Entries = HashMap<(TenantId, ModelRef), (Version, Instant)>;
+type Entries = HashMap<(TenantId, ModelRef), (Route, Instant)>;
 
 /// The last answers of this process, believed for `grace`.
 pub(crate) struct Remembered {
@@ -22,19 +22,19 @@ impl Remembered {
         Self { entries: Mutex::default(), grace }
     }
 
-    pub(crate) fn keep(&self, tenant: TenantId, model: &ModelRef, version: &Version) {
+    pub(crate) fn keep(&self, tenant: TenantId, model: &ModelRef, route: &Route) {
         let mut entries = self.entries();
         let key = (tenant, model.clone());
         if entries.len() >= MAX_ENTRIES && !entries.contains_key(&key) {
             entries.clear();
         }
-        entries.insert(key, (version.clone(), Instant::now()));
+        entries.insert(key, (route.clone(), Instant::now()));
     }
 
-    pub(crate) fn recall(&self, tenant: TenantId, model: &ModelRef) -> Option<Version> {
+    pub(crate) fn recall(&self, tenant: TenantId, model: &ModelRef) -> Option<Route> {
         let entries = self.entries();
-        let (version, kept_at) = entries.get(&(tenant, model.clone()))?;
-        (kept_at.elapsed() <= self.grace).then(|| version.clone())
+        let (route, kept_at) = entries.get(&(tenant, model.clone()))?;
+        (kept_at.elapsed() <= self.grace).then(|| route.clone())
     }
 
     pub(crate) fn forget(&self, tenant: TenantId) {

@@ -20,23 +20,24 @@ async fn names_and_numbers_mean_their_versions(world: &World) {
     assert_eq!((one.number.get(), two.number.get()), (1, 2));
     // Twice: from the database, then from the cache.
     for _ in 0..2 {
-        assert_eq!(tenant.resolve(&model("triage")).await.unwrap(), two);
-        assert_eq!(tenant.resolve(&model("triage@1")).await.unwrap(), one);
-        assert_eq!(tenant.resolve(&model("triage@2")).await.unwrap(), two);
+        assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap(), two);
+        assert_eq!(tenant.resolve(&model("triage@1"), None).await.unwrap(), one);
+        assert_eq!(tenant.resolve(&model("triage@2"), None).await.unwrap(), two);
     }
     assert_eq!(world.store.cache_stats().hits, 3);
     for unknown in ["triage@3", "triag", "triage2"] {
         assert!(
-            matches!(tenant.resolve(&model(unknown)).await, Err(StoreError::AdapterNotFound)),
+            matches!(tenant.resolve(&model(unknown), None).await, Err(StoreError::AdapterNotFound)),
             "{unknown}"
         );
     }
     // A new version is what the name means at once.
     let three = push(&tenant, "triage", "three").await;
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap(), three);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap(), three);
 
     let shown = tenant.adapter(&name("triage")).await.unwrap();
-    assert_eq!((shown.created_at, &shown.versions), (one.created_at, &vec![three, two, one]));
+    let versions: Vec<_> = shown.versions.iter().map(|record| record.version.clone()).collect();
+    assert_eq!((shown.created_at, versions), (one.created_at, vec![three, two, one]));
     assert_eq!(shown.versions[0].report, checked("").report);
 }
 
@@ -44,12 +45,14 @@ async fn the_same_content_is_the_same_version(world: &World) {
     let tenant = world.store.tenant(world.tenant("acme").await.id);
     let one = push(&tenant, "triage", "one").await;
     push(&tenant, "triage", "two").await;
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 2);
+    // Pushed again it is what the plain name means again, under the number that it has.
     assert_eq!(push(&tenant, "triage", "one").await, one);
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 2);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1);
     // Under another name it is a version of its own; checked against another base, too.
     assert_eq!(push(&tenant, "router", "one").await.number.get(), 1);
     let staged = stage(&tenant, "one").await;
-    let rebased = tenant.commit(&name("triage"), staged, checked("base-2"), &ADMIN).await.unwrap();
+    let rebased = tenant.commit(&name("triage"), &staged, checked("base-2"), &ADMIN).await.unwrap().version;
     assert_eq!((rebased.number.get(), rebased.digest), (3, one.digest));
 }
 
@@ -57,11 +60,14 @@ async fn numbers_go_on_after_deletion(world: &World) {
     let tenant = world.store.tenant(world.tenant("acme").await.id);
     let one = push(&tenant, "triage", "one").await;
     push(&tenant, "triage", "two").await;
-    tenant.resolve(&model("triage")).await.unwrap();
+    tenant.resolve(&model("triage"), None).await.unwrap();
     tenant.delete_adapter(&name("triage"), &ADMIN).await.unwrap();
 
     for gone in ["triage", "triage@1", "triage@2"] {
-        assert!(matches!(tenant.resolve(&model(gone)).await, Err(StoreError::AdapterNotFound)), "{gone}");
+        assert!(
+            matches!(tenant.resolve(&model(gone), None).await, Err(StoreError::AdapterNotFound)),
+            "{gone}"
+        );
     }
     assert!(matches!(tenant.adapter(&name("triage")).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(tenant.local_files(&one).await, Err(StoreError::AdapterNotFound)));
@@ -72,17 +78,17 @@ async fn numbers_go_on_after_deletion(world: &World) {
     assert_eq!(again.number.get(), 3);
     let shown = tenant.adapter(&name("triage")).await.unwrap();
     assert_eq!((shown.created_at, shown.versions.len()), (again.created_at, 1));
-    assert!(matches!(tenant.resolve(&model("triage@1")).await, Err(StoreError::AdapterNotFound)));
+    assert!(matches!(tenant.resolve(&model("triage@1"), None).await, Err(StoreError::AdapterNotFound)));
 }
 
 async fn another_tenants_adapter_does_not_exist(world: &World) {
     let acme = world.store.tenant(world.tenant("acme").await.id);
     let globex = world.store.tenant(world.tenant("globex").await.id);
     let version = push(&acme, "triage", "one").await;
-    acme.resolve(&model("triage")).await.unwrap();
+    acme.resolve(&model("triage"), None).await.unwrap();
 
     for reference in ["triage", "triage@1"] {
-        assert!(matches!(globex.resolve(&model(reference)).await, Err(StoreError::AdapterNotFound)));
+        assert!(matches!(globex.resolve(&model(reference), None).await, Err(StoreError::AdapterNotFound)));
     }
     assert!(matches!(globex.adapter(&name("triage")).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(globex.delete_adapter(&name("triage"), &ADMIN).await, Err(StoreError::AdapterNotFound)));
@@ -93,7 +99,7 @@ async fn another_tenants_adapter_does_not_exist(world: &World) {
     let own = push(&globex, "triage", "one").await;
     assert_eq!((own.number.get(), own.digest), (1, version.digest));
     globex.delete_adapter(&name("triage"), &ADMIN).await.unwrap();
-    assert_eq!(acme.resolve(&model("triage")).await.unwrap(), version);
+    assert_eq!(acme.resolve(&model("triage"), None).await.unwrap(), version);
     assert!(acme.local_files(&version).await.is_ok());
 }
 
@@ -125,8 +131,9 @@ async fn pages_walk_over_all_adapters_once(world: &World) {
             names,
             "limit {limit}"
         );
-        let numbers =
-            |at: usize| seen[at].versions.iter().map(|version| version.number.get()).collect::<Vec<_>>();
+        let numbers = |at: usize| {
+            seen[at].versions.iter().map(|record| record.version.number.get()).collect::<Vec<_>>()
+        };
         assert_eq!((numbers(3), numbers(4)), (vec![2, 1], vec![1]));
     }
 }
@@ -155,11 +162,11 @@ async fn a_tenant_has_no_more_adapters_and_bytes_than_it_may(world: &World) {
     let tenant = world.store.tenant(world.tenant("acme").await.id);
     let commit = async |adapter: &str, content: &str, limits: LimitOverrides| {
         let staged = stage(&tenant, content).await;
-        tenant.commit(&name(adapter), staged, Checked { limits, ..checked("base-1") }, &ADMIN).await
+        tenant.commit(&name(adapter), &staged, Checked { limits, ..checked("base-1") }, &ADMIN).await
     };
     let two = LimitOverrides { adapters: Some(Cap::At(2)), ..LimitOverrides::default() };
     commit("a", "one", two).await.unwrap();
-    let held = commit("b", "two", two).await.unwrap().bytes;
+    let held = commit("b", "two", two).await.unwrap().version.bytes;
     let third = commit("c", "three", two).await;
     assert!(matches!(third, Err(StoreError::OverQuota { what: "adapters", limit: 2 })), "{third:?}");
     // A new version of an adapter that is there is no adapter more, and what is there already is nothing more.

@@ -18,7 +18,7 @@ async fn every_change_is_recorded_once(world: &World) {
     let actor = Actor { kind: ActorKind::Key(key.id), ip: Some("2001:db8::1".parse().unwrap()) };
     for content in ["one", "one", "two"] {
         let staged = stage(&tenant, content).await;
-        tenant.commit(&name("triage"), staged, checked("base-1"), &actor).await.unwrap();
+        tenant.commit(&name("triage"), &staged, checked("base-1"), &actor).await.unwrap();
     }
     tenant.delete_adapter(&name("triage"), &Actor::SYSTEM).await.unwrap();
     for _ in 0..2 {
@@ -30,13 +30,15 @@ async fn every_change_is_recorded_once(world: &World) {
         "admin tenant.create acme".to_owned(),
         format!("admin key.create {}", key.id),
         "key adapter_version.create triage@1".to_owned(),
+        "key adapter_alias.move triage@latest".to_owned(),
         "key adapter_version.create triage@2".to_owned(),
+        "key adapter_alias.move triage@latest".to_owned(),
         "system adapter.delete triage".to_owned(),
         format!("admin key.revoke {}", key.id),
     ];
     assert_eq!(rows, expected);
     let ips = world.sql("SELECT actor_ip FROM audit_log WHERE actor_key IS NOT NULL").await;
-    assert_eq!(ips, ["2001:db8::1", "2001:db8::1"]);
+    assert_eq!(ips, ["2001:db8::1"; 4]);
     let details =
         world.sql("SELECT CAST(detail AS text) FROM audit_log WHERE action = 'adapter_version.create'").await;
     assert!(details.iter().all(|detail| detail.contains("sha256:")), "{details:?}");
@@ -51,7 +53,7 @@ async fn without_its_audit_row_no_change_happens(world: &World) {
     world.sql("ALTER TABLE audit_log RENAME TO audit_log_away").await;
 
     let staged = stage(&tenant, "two").await;
-    let pushed = tenant.commit(&name("triage"), staged, checked("base-1"), &ADMIN).await;
+    let pushed = tenant.commit(&name("triage"), &staged, checked("base-1"), &ADMIN).await;
     assert!(matches!(pushed, Err(StoreError::Internal(_))), "{pushed:?}");
     assert!(tenant.delete_adapter(&name("triage"), &ADMIN).await.is_err());
     assert!(world.operator().create_tenant(&slug_of("globex"), &display("Globex")).await.is_err());
@@ -61,7 +63,7 @@ async fn without_its_audit_row_no_change_happens(world: &World) {
     assert!(world.operator().delete_tenant(&slug_of("acme")).await.is_err());
 
     world.sql("ALTER TABLE audit_log_away RENAME TO audit_log").await;
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap(), version);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap(), version);
     assert!(matches!(
         world.operator().tenant_by_slug(&slug_of("globex")).await,
         Err(StoreError::TenantNotFound)
@@ -89,7 +91,13 @@ async fn the_log_is_read_newest_first_and_by_tenant_and_action(world: &World) {
     let (all, page) = read(None, AuditQuery::default()).await;
     assert_eq!(
         all,
-        ["acme tenant.update", "acme adapter_version.create", "globex tenant.create", "acme tenant.create"]
+        [
+            "acme tenant.update",
+            "acme adapter_alias.move",
+            "acme adapter_version.create",
+            "globex tenant.create",
+            "acme tenant.create"
+        ]
     );
     let update = &page.items[0];
     assert_eq!(
@@ -101,13 +109,13 @@ async fn the_log_is_read_newest_first_and_by_tenant_and_action(world: &World) {
     assert_eq!(own, ["globex tenant.create"]);
     let action = AuditQuery { action: Some("tenant.create".to_owned()), ..AuditQuery::default() };
     assert_eq!(read(None, action).await.0, ["globex tenant.create", "acme tenant.create"]);
-    let until = AuditQuery { until: Some(page.items[1].created_at), ..AuditQuery::default() };
+    let until = AuditQuery { until: Some(page.items[2].created_at), ..AuditQuery::default() };
     assert_eq!(read(None, until).await.0, ["globex tenant.create", "acme tenant.create"]);
 
-    let first = AuditQuery { paging: Paging { after: None, limit: 3 }, ..AuditQuery::default() };
+    let first = AuditQuery { paging: Paging { after: None, limit: 4 }, ..AuditQuery::default() };
     let (words, page) = read(None, first).await;
-    assert!(page.has_more && words.len() == 3);
+    assert!(page.has_more && words.len() == 4);
     let after = page.items.last().map(|record| record.id);
-    let rest = AuditQuery { paging: Paging { after, limit: 3 }, ..AuditQuery::default() };
+    let rest = AuditQuery { paging: Paging { after, limit: 4 }, ..AuditQuery::default() };
     assert_eq!(read(None, rest).await.0, ["acme tenant.create"]);
 }

@@ -43,6 +43,10 @@ mod migration;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod pushes;
+#[cfg(test)]
+mod rollouts;
+#[cfg(test)]
 mod row_security;
 #[cfg(test)]
 mod shared_cache;

@@ -30,7 +30,7 @@ async fn a_database_that_is_away_is_never_an_unknown_key() {
     // What is known goes on working: the epoch was read, the key and the name were asked for.
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(store.authenticate(key.key.expose_secret()).await.unwrap().is_some());
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1);
 
     for outage in [Wire::Cut, Wire::Stalled] {
         proxy.set(outage);
@@ -42,13 +42,13 @@ async fn a_database_that_is_away_is_never_an_unknown_key() {
         assert!(started.elapsed() < BOUND, "{outage:?} took {:?}", started.elapsed());
 
         let staged = stage(&tenant, "two").await;
-        let pushed = tenant.commit(&name("triage"), staged, checked("base-1"), &ADMIN).await;
+        let pushed = tenant.commit(&name("triage"), &staged, checked("base-1"), &ADMIN).await;
         assert!(matches!(pushed, Err(StoreError::Unavailable { .. })), "{outage:?}: {pushed:?}");
-        let unknown = tenant.resolve(&model("nothing")).await;
+        let unknown = tenant.resolve(&model("nothing"), None).await;
         assert!(matches!(unknown, Err(StoreError::Unavailable { .. })), "{outage:?}: {unknown:?}");
         // Past the resolve cache's own time.
         tokio::time::sleep(Duration::from_secs(6)).await;
-        assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1, "{outage:?}");
+        assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1, "{outage:?}");
         assert!(!store.health().await.database);
         // What is no key needs no database to say so.
         assert_eq!(store.authenticate("tk_nonsense").await.unwrap(), None);
@@ -58,7 +58,7 @@ async fn a_database_that_is_away_is_never_an_unknown_key() {
         while store.operator(ADMIN).tenant_by_slug(&slug_of("acme")).await.is_err() {
             assert!(started.elapsed() < BOUND, "not back {:?} after {outage:?}", started.elapsed());
         }
-        assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
+        assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1);
     }
     assert_eq!(push(&tenant, "triage", "two").await.number.get(), 2);
 }

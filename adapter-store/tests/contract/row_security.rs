@@ -135,7 +135,7 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_some());
     let tenant = store.tenant(acme.id);
     push(&tenant, "triage", "one").await;
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1);
     tenant.delete_adapter(&name("triage"), &crate::world::ADMIN).await.unwrap();
     store.flush().await;
     operator.delete_tenant(&acme.slug).await.unwrap();

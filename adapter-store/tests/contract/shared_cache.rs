@@ -69,8 +69,8 @@ async fn the_other_process_hits_and_sees_every_change() {
     let Some(shared) = Shared::open().await else { return };
     let (one, two) = shared.tenants("acme").await;
     let first = push(&one, "triage", "one").await;
-    assert_eq!(one.resolve(&model("triage")).await.unwrap(), first);
-    assert_eq!(two.resolve(&model("triage")).await.unwrap(), first);
+    assert_eq!(one.resolve(&model("triage"), None).await.unwrap(), first);
+    assert_eq!(two.resolve(&model("triage"), None).await.unwrap(), first);
     assert_eq!(
         (shared.two.cache_stats().hits, shared.two.cache_stats().misses),
         (1, 0),
@@ -78,11 +78,11 @@ async fn the_other_process_hits_and_sees_every_change() {
     );
 
     let second = push(&one, "triage", "two").await;
-    assert_eq!(two.resolve(&model("triage")).await.unwrap(), second);
-    assert_eq!(two.resolve(&model("triage@1")).await.unwrap(), first);
+    assert_eq!(two.resolve(&model("triage"), None).await.unwrap(), second);
+    assert_eq!(two.resolve(&model("triage@1"), None).await.unwrap(), first);
     one.delete_adapter(&name("triage"), &ADMIN).await.unwrap();
     for gone in ["triage", "triage@1"] {
-        assert!(matches!(two.resolve(&model(gone)).await, Err(StoreError::AdapterNotFound)));
+        assert!(matches!(two.resolve(&model(gone), None).await, Err(StoreError::AdapterNotFound)));
     }
     assert_eq!(shared.two.health().await.redis, Some(true));
     let keys = [shared.keys("epoch").await, shared.keys("resolve").await].concat();
@@ -95,13 +95,13 @@ async fn what_others_write_into_redis_is_ignored() {
     let Some(mut shared) = Shared::open().await else { return };
     let (acme, _) = shared.tenants("acme").await;
     push(&acme, "triage", "acme's").await;
-    let acmes = acme.resolve(&model("triage")).await.unwrap();
+    let acmes = acme.resolve(&model("triage"), None).await.unwrap();
     let acme_key = shared.keys("resolve").await.remove(0);
     let acme_entry: Vec<u8> = shared.redis.get(&acme_key).await.unwrap();
 
     let (globex, _) = shared.tenants("globex").await;
     let globexs = push(&globex, "triage", "globex's").await;
-    globex.resolve(&model("triage")).await.unwrap();
+    globex.resolve(&model("triage"), None).await.unwrap();
     let globex_key = shared.keys("resolve").await.into_iter().find(|key| *key != acme_key).unwrap();
     let globex_entry: Vec<u8> = shared.redis.get(&globex_key).await.unwrap();
     // As a writer in Redis would: the epochs made equal, then entries of every wrong kind.
@@ -120,14 +120,14 @@ async fn what_others_write_into_redis_is_ignored() {
         vec![0; 4096],
     ] {
         let _: () = shared.redis.set(&globex_key, entry).await.unwrap();
-        assert_eq!(globex.resolve(&model("triage")).await.unwrap(), globexs);
+        assert_eq!(globex.resolve(&model("triage"), None).await.unwrap(), globexs);
     }
     assert!(shared.one.cache_stats().errors >= 5);
     // An epoch that is no number is no reason to fail either.
     for epoch in &epochs {
         let _: () = shared.redis.set(epoch, "nonsense").await.unwrap();
     }
-    assert_eq!(globex.resolve(&model("triage")).await.unwrap(), globexs);
+    assert_eq!(globex.resolve(&model("triage"), None).await.unwrap(), globexs);
     shared.close().await;
 }
 
@@ -136,13 +136,13 @@ async fn without_redis_the_database_answers_in_time() {
     let Some(shared) = Shared::open().await else { return };
     let (one, _) = shared.tenants("acme").await;
     let first = push(&one, "triage", "one").await;
-    one.resolve(&model("triage")).await.unwrap();
+    one.resolve(&model("triage"), None).await.unwrap();
 
     for outage in [Wire::Cut, Wire::Stalled] {
         shared.proxy.set(outage);
         let started = Instant::now();
         for _ in 0..20 {
-            assert_eq!(one.resolve(&model("triage")).await.unwrap(), first);
+            assert_eq!(one.resolve(&model("triage"), None).await.unwrap(), first);
         }
         // Twenty waits of 50 ms would be a second: the breaker let only the first wait.
         assert!(started.elapsed() < Duration::from_millis(500), "{outage:?}: {:?}", started.elapsed());
@@ -159,7 +159,7 @@ async fn without_redis_the_database_answers_in_time() {
                 "no hit {:?} after {outage:?}",
                 started.elapsed()
             );
-            one.resolve(&model("triage")).await.unwrap();
+            one.resolve(&model("triage"), None).await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -178,7 +178,7 @@ async fn a_server_starts_without_redis() {
     let store = AdapterStore::open(config).await.unwrap();
     let tenant = store.tenant(world.tenant("acme").await.id);
     let version = push(&tenant, "triage", "one").await;
-    assert_eq!(tenant.resolve(&model("triage")).await.unwrap(), version);
+    assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap(), version);
     let health = store.health().await;
     assert_eq!((health.database, health.redis), (true, Some(false)));
 }

@@ -171,7 +171,8 @@ pub(crate) fn model(text: &str) -> ModelRef {
 
 pub(crate) fn checked(base: &str) -> Checked {
     let report = json!({ "rank": 8, "modules": ["q_proj"] });
-    Checked { report, base_fingerprint: base.to_owned(), limits: LimitOverrides::default() }
+    let limits = LimitOverrides::default();
+    Checked { report, base_fingerprint: base.to_owned(), limits, moves_latest: true, push: None }
 }
 
 /// Stages an adapter whose content is told apart by `content`.
@@ -184,7 +185,7 @@ pub(crate) async fn stage(tenant: &TenantStore, content: &str) -> Staged {
 
 pub(crate) async fn push(tenant: &TenantStore, adapter: &str, content: &str) -> Version {
     let staged = stage(tenant, content).await;
-    tenant.commit(&name(adapter), staged, checked("base-1"), &ADMIN).await.unwrap()
+    tenant.commit(&name(adapter), &staged, checked("base-1"), &ADMIN).await.unwrap().version
 }
 
 /// Every file below a folder, as sorted paths relative to it.

@@ -1,42 +1,65 @@
-//! `/v1/adapters`: upload, list, show, delete.
+//! `/v1/adapters`: push, list, show, delete.
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::header::LOCATION,
     web::{Data, Path, Payload, Query},
 };
-use tenora_adapter_store::{AdapterName, StoreError, Version};
+use tenora_adapter_store::VersionRecord;
 
-use super::{paging::paging, upload};
+use super::{
+    aliases,
+    named::{name, not_found},
+    paging::paging,
+    pushes, upload,
+};
 use crate::{
     app::{App, pinned},
     auth::Caller,
+    body,
     error::{ApiError, ApiResult, ErrorEnvelope},
+    push::{Candidate, Pushing},
     scope,
     wire::{
-        adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter},
+        adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter, PushQuery},
         list::{List, PageQuery},
+        pushes::Push,
     },
 };
 
-/// Uploads an adapter: a new name begins at version 1, a known one gets its next. Answers when it is routable.
-#[utoipa::path(post, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])),
+/// Uploads an adapter: a new name begins at version 1, a known one gets its next. Answers when it is routable, or with
+/// `wait=false` as soon as its bytes are here.
+#[utoipa::path(post, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])), params(PushQuery),
     request_body(content = AdapterUpload, content_type = "multipart/form-data"),
-    responses((status = 201, body = AdapterVersion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+    responses((status = 201, body = AdapterVersion), (status = 202, body = Push), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn create(
     caller: Caller<scope::AdaptersWrite>,
     request: HttpRequest,
-    body: Payload,
+    payload: Payload,
     app: Data<App>,
 ) -> ApiResult {
-    let tenant = app.store.tenant(caller.tenant().id);
-    let staging = tenant.stage().await?;
-    let form = upload::receive(request.headers(), body, staging).await?;
+    let how = Query::<PushQuery>::from_query(request.query_string());
+    let how = how.map_err(|error| body::invalid("query", &error))?.into_inner();
+    let place = app.place_for_push()?;
+    let staging = app.store.tenant(caller.tenant().id).stage().await?;
+    let form = upload::receive(request.headers(), payload, staging).await?;
     if !caller.identity().may_use(&form.name) {
         return Err(ApiError::model_not_found(form.name.as_str()));
     }
-    let version = app.add_version(caller.tenant(), &form.name, form.staged, &caller.actor()).await?;
-    tracing::info!(adapter = pinned(&version), digest = %version.digest, "Adapter version is routable");
-    Ok(HttpResponse::Created().json(version_shape(&app, &version)))
+    let candidate = Candidate {
+        owner: caller.tenant().clone(),
+        actor: caller.actor(),
+        name: form.name,
+        staged: form.staged,
+        moves_latest: how.latest.unwrap_or(true),
+    };
+    let pushing = Pushing::begin(app.clone().into_inner(), candidate, place).await?;
+    if !how.wait.unwrap_or(true) {
+        let push = pushes::shape(&pushing.push);
+        let location = format!("/v1/pushes/{}", push.id);
+        return Ok(HttpResponse::Accepted().insert_header((LOCATION, location)).json(push));
+    }
+    Ok(HttpResponse::Created().json(version_shape(&app, &pushing.end().await?)))
 }
 
 /// The caller's adapters, by name.
@@ -72,31 +95,23 @@ pub async fn delete(caller: Caller<scope::AdaptersWrite>, path: Path<String>, ap
     Ok(HttpResponse::Ok().json(DeletedAdapter { id: name.to_string(), object: "adapter", deleted: true }))
 }
 
-/// A name that cannot exist, or that the credential may not use, is answered like one that does not exist.
-fn name<S>(caller: &Caller<S>, text: &str) -> Result<AdapterName, ApiError> {
-    let name = AdapterName::parse(text).ok().filter(|name| caller.identity().may_use(name));
-    name.ok_or_else(|| ApiError::model_not_found(text))
-}
-
-fn not_found(name: &AdapterName, error: StoreError) -> ApiError {
-    match error {
-        StoreError::AdapterNotFound => ApiError::model_not_found(name.as_str()),
-        other => other.into(),
-    }
-}
-
 fn adapter_shape(app: &App, adapter: &tenora_adapter_store::Adapter) -> Adapter {
+    let latest = adapter.aliases.iter().find(|alias| alias.name.is_latest());
+    let latest = latest.and_then(|alias| alias.targets.shares().first());
     Adapter {
         id: adapter.name.to_string(),
         object: "adapter",
         name: adapter.name.to_string(),
         created_at: adapter.created_at.unix_timestamp(),
-        latest: adapter.versions.first().map_or(0, |version| version.number.get()),
-        versions: adapter.versions.iter().map(|version| version_shape(app, version)).collect(),
+        latest: latest.map_or(0, |share| share.version.get()),
+        aliases: adapter.aliases.iter().map(aliases::shape).collect(),
+        versions: adapter.versions.iter().map(|record| version_shape(app, record)).collect(),
     }
 }
 
-fn version_shape(app: &App, version: &Version) -> AdapterVersion {
+/// The version in words for its owner.
+pub(super) fn version_shape(app: &App, record: &VersionRecord) -> AdapterVersion {
+    let VersionRecord { version, report } = record;
     AdapterVersion {
         object: "adapter.version",
         name: version.adapter.to_string(),
@@ -105,7 +120,9 @@ fn version_shape(app: &App, version: &Version) -> AdapterVersion {
         digest: version.digest.to_string(),
         bytes: version.bytes,
         created_at: version.created_at.unix_timestamp(),
-        routable: app.fits_base(version),
-        report: version.report.clone(),
+        status: if version.disabled.is_none() { "ready" } else { "disabled" },
+        disabled_reason: version.disabled.as_ref().map(ToString::to_string),
+        routable: version.disabled.is_none() && app.fits_base(version),
+        report: report.clone(),
     }
 }

@@ -18,9 +18,9 @@ use crate::{
     responses((status = 200, body = ChatCompletion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn create(caller: Caller<scope::Chat>, body: Json<ChatRequest>, app: Data<App>) -> ApiResult {
     let Json(request) = body;
-    let (telling, model) = (request.telling(), request.model.clone());
+    let (telling, model, key) = (request.telling(), request.model.clone(), request.sticky_key());
     let (prompt, sampling) = request.check()?;
-    let model = app.resolve_model(&caller, &model).await?;
+    let model = app.resolve_model(&caller, &model, key.as_deref()).await?;
     let prepared = app.prepare(model.request(&caller, prompt, sampling)).await?;
     let permit = app.admission.admit(&caller, model.demand(&prepared)).await?;
     let generation = app.generate(permit, prepared).await?;

@@ -34,13 +34,13 @@ pub async fn list(caller: Caller<scope::ModelsRead>, app: Data<App>) -> ApiResul
 
 /// One model: the base, an adapter, or one version of it.
 #[utoipa::path(get, path = "/v1/models/{model}", tag = "models", security(("api_key" = [])),
-    params(("model" = String, Path, description = "The base model's id, `name`, or `name@7`.")),
+    params(("model" = String, Path, description = "The base model's id, `name`, `name@7` or `name@prod`.")),
     responses((status = 200, body = Model), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn show(caller: Caller<scope::ModelsRead>, model: Path<String>, app: Data<App>) -> ApiResult {
     if *model == app.base().id {
         return Ok(HttpResponse::Ok().json(base(&app)));
     }
-    let version = app.resolve_version(&caller, &model).await?;
+    let version = app.resolve_version(&caller, &model, None).await?;
     let id = model.into_inner();
     let created = version.created_at.unix_timestamp();
     Ok(HttpResponse::Ok().json(on_base(&app, &caller, id, created)))

@@ -17,7 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     client::{Client, TenantKey},
-    table,
+    rollout, table,
 };
 use crate::progress;
 
@@ -52,10 +52,15 @@ pub(super) enum Command {
         #[command(flatten)]
         key: TenantKey,
     },
-    /// Delete an adapter with all its versions. Requests for it fail from then on. On a terminal it asks first.
-    #[command(after_help = "Example:\n  tenora adapter delete ticket-triage --yes --api-key tk_…")]
+    #[command(flatten)]
+    Rollout(rollout::Command),
+    /// Delete an adapter with all its versions, or one version that no alias names. Requests for it fail from then on. On a
+    /// terminal it asks first.
+    #[command(
+        after_help = "Examples:\n  tenora adapter delete ticket-triage --yes\n  tenora adapter delete ticket-triage@7"
+    )]
     Delete {
-        /// The adapter's name.
+        /// The adapter's name, or one version of it, such as ticket-triage@7.
         name: String,
         /// Do not ask.
         #[arg(long)]
@@ -95,11 +100,18 @@ impl Command {
                 let rows: Vec<_> = versions.iter().map(version_row).collect();
                 table::rows(["MODEL", "ROUTABLE", "RANK", "MODULES", "SIZE", "DIGEST", "CREATED"], &rows)
             }
+            Self::Rollout(command) => command.run().await,
             Self::Delete { name, yes, key } => {
                 if !yes && !agreed(&name)? {
                     return table::line("Nothing was deleted.");
                 }
-                let deleted = key.client()?.delete(&["v1", "adapters", &name]).await?;
+                let client = key.client()?;
+                let deleted = match name.split_once('@') {
+                    Some((adapter, version)) => {
+                        client.delete(&["v1", "adapters", adapter, "versions", version]).await?
+                    }
+                    None => client.delete(&["v1", "adapters", &name]).await?,
+                };
                 told(key.server.json, &deleted, &format!("{name} is deleted."))
             }
         }
@@ -111,7 +123,8 @@ fn agreed(name: &str) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         return Ok(true);
     }
-    table::line(&format!("Delete {name} with all its versions? It cannot be undone. Type yes to go on:"))?;
+    let all = if name.contains('@') { "" } else { " with all its versions and aliases" };
+    table::line(&format!("Delete {name}{all}? It cannot be undone. Type yes to go on:"))?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
@@ -146,7 +159,7 @@ fn row(adapter: &Value) -> [String; 6] {
     let newest = &adapter["versions"][0];
     [
         table::text(&adapter["name"]),
-        table::text(&newest["model"]),
+        table::text(&adapter["latest"]),
         adapter["versions"].as_array().map_or(0, Vec::len).to_string(),
         table::text(&newest["report"]["rank"]),
         table::bytes(&newest["bytes"]),
@@ -155,7 +168,11 @@ fn row(adapter: &Value) -> [String; 6] {
 }
 
 fn version_row(version: &Value) -> [String; 7] {
-    let routable = if version["routable"] == json!(true) { "yes" } else { "no: made for another base model" };
+    let routable = match (version["routable"] == json!(true), version["status"] == json!("disabled")) {
+        (true, _) => "yes",
+        (false, true) => "no: disabled",
+        (false, false) => "no: made for another base model",
+    };
     [
         table::text(&version["model"]),
         routable.to_owned(),

@@ -126,6 +126,12 @@ impl ApiError {
             Self::TenantExists { .. } => refused_for_good(S::CONFLICT, "tenant_exists"),
             Self::KeyNotFound => refused(S::NOT_FOUND, "key_not_found"),
             Self::AdapterDisabled { .. } => refused_for_good(S::CONFLICT, "adapter_disabled"),
+            Self::VersionDisabled { .. } => refused_for_good(S::CONFLICT, "adapter_version_disabled"),
+            Self::AliasNotFound { .. } => refused(S::NOT_FOUND, "alias_not_found"),
+            Self::AliasMoved { .. } => refused_for_good(S::CONFLICT, "alias_moved"),
+            Self::VersionInUse(_) => refused_for_good(S::CONFLICT, "adapter_version_in_use"),
+            Self::PushNotFound => refused(S::NOT_FOUND, "push_not_found"),
+            Self::PushRefused { cause, .. } => cause.entry(),
             Self::RequestTimeout => Entry {
                 status: S::GATEWAY_TIMEOUT,
                 kind: Kind::Server,
@@ -152,9 +158,12 @@ impl ApiError {
             Self::InvalidValue { param, .. } => Some(param.to_string()),
             Self::TooLarge { param, .. } => param.map(str::to_owned),
             Self::AdapterRejected(rejection) => rejection.param.clone(),
-            Self::ModelNotFound { .. } | Self::BaseMismatch { .. } | Self::AdapterDisabled { .. } => {
-                Some("model".into())
-            }
+            Self::ModelNotFound { .. }
+            | Self::BaseMismatch { .. }
+            | Self::AdapterDisabled { .. }
+            | Self::VersionDisabled { .. } => Some("model".into()),
+            Self::AliasMoved { .. } => Some("expected_revision".into()),
+            Self::PushRefused { cause, .. } => cause.param(),
             Self::ChatTemplate(_) => Some("messages".into()),
             Self::TenantExists { .. } => Some("slug".into()),
             _ => None,

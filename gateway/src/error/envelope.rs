@@ -23,4 +23,7 @@ pub struct ErrorBody {
     pub param: Option<String>,
     /// Stable, for programs.
     pub code: String,
+    /// The push that made no version; its report is at `/v1/pushes/{id}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
 }

@@ -45,6 +45,15 @@ impl From<StoreError> for ApiError {
                 Self::invalid("adapter_config.json", format!("adapter_config.json is not valid: {problem}."))
             }
             StoreError::OverQuota { what, limit } => Self::OverQuota { what, limit },
+            StoreError::AliasNotFound(alias) => Self::AliasNotFound { alias: alias.to_string() },
+            StoreError::AliasMoved { revision } => Self::AliasMoved { revision },
+            wrong @ (StoreError::NoSuchVersion(_)
+            | StoreError::VersionDisabled(_)
+            | StoreError::InvalidTargets(_)) => {
+                Self::invalid("targets", format!("The alias cannot name that: {wrong}."))
+            }
+            used @ StoreError::VersionInUse(_) => Self::VersionInUse(used.to_string()),
+            StoreError::PushNotFound => Self::PushNotFound,
             StoreError::MissingFile(file) => Self::invalid(file, format!("{file} is missing.")),
             StoreError::TooLarge { file, limit } => {
                 Self::TooLarge { what: "The file", param: Some(file), limit_bytes: limit }

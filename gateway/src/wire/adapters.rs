@@ -1,7 +1,7 @@
-//! `/v1/adapters`: adapters and their immutable versions.
+//! `/v1/adapters`: adapters, their immutable versions, and the aliases that move between them.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::list::Listed;
 
@@ -16,8 +16,10 @@ pub struct Adapter {
     pub name: String,
     /// Unix seconds.
     pub created_at: i64,
-    /// The newest version's number: the one that the plain name answers with.
+    /// The version that the plain name answers with: what the alias `latest` names.
     pub latest: u32,
+    /// What its aliases name now.
+    pub aliases: Vec<Alias>,
     /// Its versions, newest first; of a long history the 100 newest.
     pub versions: Vec<AdapterVersion>,
 }
@@ -45,11 +47,154 @@ pub struct AdapterVersion {
     pub bytes: u64,
     /// Unix seconds.
     pub created_at: i64,
-    /// Whether it was made for the base model that is resident now.
+    /// `ready`, or `disabled` by its owner.
+    pub status: &'static str,
+    /// Why it is disabled, in its owner's words.
+    #[schema(required)]
+    pub disabled_reason: Option<String>,
+    /// Whether it answers: it is ready, and was made for the base model that is resident now.
     pub routable: bool,
     /// What the checks found: rank, modules, tensors, …
     #[schema(value_type = Object)]
     pub report: serde_json::Value,
+}
+
+impl Listed for AdapterVersion {
+    fn list_id(&self) -> String {
+        self.version.to_string()
+    }
+}
+
+/// What to change of a version.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VersionUpdate {
+    /// `ready` or `disabled`.
+    pub status: String,
+    /// Why it is disabled; shown to whoever asks for it.
+    pub reason: Option<String>,
+}
+
+/// The part of an alias's requests that one version answers.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The version's number.
+    pub version: u32,
+    /// Its part is this over the sum of all weights; 1 when left out.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1000, default = 1)]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What an alias names now: `name@alias` as `model` asks for it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Alias {
+    /// Always `adapter.alias`.
+    pub object: &'static str,
+    /// The adapter.
+    pub name: String,
+    /// The alias.
+    pub alias: String,
+    /// What to send as `model`, such as `ticket-triage@prod`.
+    pub model: String,
+    /// Counts its moves: send it back as `expected_revision`, and nobody's move is overwritten unseen.
+    pub revision: u64,
+    /// The versions that share its requests.
+    pub targets: Vec<Share>,
+    /// When it was moved here; Unix seconds.
+    pub moved_at: i64,
+}
+
+impl Listed for Alias {
+    fn list_id(&self) -> String {
+        self.alias.clone()
+    }
+}
+
+/// An alias with what it named before.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AliasDetail {
+    /// What it names now.
+    #[serde(flatten)]
+    pub now: Alias,
+    /// Its moves, newest first, at most 100.
+    pub history: Vec<AliasMove>,
+}
+
+/// What an alias named from one move to the next.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AliasMove {
+    /// Which move, from 1.
+    pub revision: u64,
+    /// The versions that shared its requests.
+    pub targets: Vec<Share>,
+    /// Unix seconds.
+    pub moved_at: i64,
+    /// When the next move came; null = this is what it names now.
+    #[schema(required)]
+    pub ended_at: Option<i64>,
+}
+
+/// Where an alias is to point: one version, or several with weights.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AliasUpdate {
+    /// All requests to this version.
+    pub version: Option<u32>,
+    /// Or shared by these; put the newcomer last, so that callers who are on it stay on it while its share grows.
+    pub targets: Option<Vec<Share>>,
+    /// The revision that the alias must be at, 0 = it must not exist yet; left out: move it wherever it is.
+    pub expected_revision: Option<u64>,
+}
+
+/// Where an alias goes back to.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AliasRollback {
+    /// What it named at this revision; left out: before its last move.
+    pub to_revision: Option<u64>,
+    /// The revision that the alias must be at.
+    pub expected_revision: Option<u64>,
+}
+
+/// The answer to the deletion of an alias.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedAlias {
+    /// What it was asked for by: `name@alias`.
+    pub id: String,
+    /// Always `adapter.alias`.
+    pub object: &'static str,
+    /// Always true.
+    pub deleted: bool,
+}
+
+/// The answer to the deletion of a version.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeletedVersion {
+    /// What it was asked for by: `name@7`.
+    pub id: String,
+    /// Always `adapter.version`.
+    pub object: &'static str,
+    /// Always true.
+    pub deleted: bool,
+}
+
+/// How to push.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PushQuery {
+    /// Whether to answer when the version is ready or refused (true), or at once with the push to follow (false).
+    #[param(default = true)]
+    pub wait: Option<bool>,
+    /// Whether the alias `latest`, which the plain name means, moves to the version.
+    #[param(default = true)]
+    pub latest: Option<bool>,
 }
 
 /// The answer to a deletion.

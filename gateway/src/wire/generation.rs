@@ -129,7 +129,8 @@ macro_rules! generation_request {
         #[derive(Debug, Deserialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $name {
-            /// The base model's id, an adapter's name (its latest version), or `name@7` (exactly that version).
+            /// The base model's id, an adapter's name (its latest version), `name@7` (exactly that version), or `name@prod`
+            /// (what that alias names).
             pub model: String,
             $($(#[$field_doc])* pub $field: $type,)*
             /// Tokens to generate at most; left out: what the context has left.
@@ -166,8 +167,13 @@ macro_rules! generation_request {
             pub stream: Option<bool>,
             /// How the stream is told.
             pub stream_options: Option<StreamOptions>,
-            /// Accepted and not used: the key says whose request it is.
-            pub user: Option<serde_json::Value>,
+            /// Your user: where versions share an alias, a user's requests get one of them as long as it keeps its share.
+            /// The key, not this, says whose request it is.
+            pub user: Option<String>,
+            /// The same as `user`, in OpenAI's newer words; it wins over `user`.
+            pub safety_identifier: Option<String>,
+            /// Decides in place of `user` where neither is given. Prompts are cached by their tokens without it.
+            pub prompt_cache_key: Option<String>,
             /// Accepted and not used.
             pub metadata: Option<serde_json::Value>,
             /// Accepted and not used: nothing is stored.
@@ -193,6 +199,12 @@ macro_rules! generation_request {
                     ignore_eos: self.ignore_eos,
                     response_format: self.response_format.take(),
                 }
+            }
+
+            /// What the requests of one user have in common.
+            pub(crate) fn sticky_key(&self) -> Option<String> {
+                let given = [&self.safety_identifier, &self.user, &self.prompt_cache_key];
+                given.into_iter().flatten().next().cloned()
             }
 
             /// How the answer is to be told: at once, or as a stream.
