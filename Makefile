@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build-tests test test-rust test-clients check bench bench-gateway fmt
+.PHONY: help run build-tests test test-rust test-clients check bench bench-gateway bench-registry fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -45,6 +45,9 @@ bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everyth
 bench-gateway: ## Measure what the gateway adds to a request: key, limits, usage rows, wire
 	cargo build --release -p tenora-gateway
 	$(TENORA) bench --shape tiny --scenarios gateway $(BENCH)
+
+bench-registry: ## Measure the registry with 100,000 adapters; needs the Postgres and Redis of the tests
+	cargo bench --workspace --bench registry
 
 fmt: ## Format
 	cargo fmt --all

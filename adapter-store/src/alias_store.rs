@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::alias::{Alias, Targets};
 use crate::database::{Transaction, Whose};
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{AdapterName, AliasName, TenantId};
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
@@ -143,7 +144,9 @@ impl AliasStore {
 
     async fn finish(&self, mut transaction: Transaction, entry: Entry) -> Result<(), StoreError> {
         audit::record(&mut transaction, self.tenant, &self.actor, entry).await?;
+        fault::point("alias.row");
         transaction.commit().await?;
+        fault::point("alias.committed");
         self.parts.announce(self.tenant).await;
         Ok(())
     }

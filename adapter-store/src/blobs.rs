@@ -12,6 +12,7 @@ use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
 use tokio::io::AsyncReadExt;
 
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{Digest, TenantId};
 
 /// One of an adapter's two files, by its PEFT name.
@@ -86,6 +87,7 @@ impl Blobs {
             return Ok(());
         }
         self.put_file(&key.object(File::Weights), weights).await?;
+        fault::point("push.half-bytes");
         self.0.put(&key.object(File::Config), config.into()).await.map(drop).map_err(meaning)
     }
 

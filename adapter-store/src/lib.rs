@@ -27,6 +27,7 @@ mod database;
 mod fingerprint;
 mod scratch;
 
+mod fault;
 mod route;
 
 mod adapter;

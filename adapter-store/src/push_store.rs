@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::database::Whose;
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{AdapterName, PushId, TenantId};
 use crate::parts::Parts;
 use crate::push::{Ending, Push, PushState};
@@ -36,9 +37,11 @@ impl PushStore {
             created_at: now(),
             finished_at: None,
         };
+        fault::point("push.staged");
         let mut transaction = self.parts.database.begin(Whose::Tenant(self.tenant)).await?;
         pushes::insert(&mut transaction, self.tenant, &push).await?;
         transaction.commit().await?;
+        fault::point("push.begun");
         Ok(push)
     }
 

@@ -11,6 +11,7 @@ use crate::alias_store::AliasStore;
 use crate::blobs::BlobKey;
 use crate::database::{Transaction, Whose};
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{AdapterName, AliasName, Digest, ModelRef, Selector, TenantId};
 use crate::key_store::KeyStore;
 use crate::limits::Cap;
@@ -60,8 +61,10 @@ impl TenantStore {
         let key = self.blob_key(staged.digest());
         let config = Bytes::copy_from_slice(staged.canonical_config());
         for _ in 0..COMMIT_ATTEMPTS {
+            fault::point("push.checked");
             // Bytes before row: a crash leaves at worst bytes without a row.
             self.parts.blobs.put(&key, config.clone(), staged.weights_path()).await?;
+            fault::point("push.bytes");
             let new = NewVersion {
                 adapter: name.clone(),
                 digest: staged.digest(),
@@ -71,6 +74,7 @@ impl TenantStore {
                 created_at: now(),
             };
             if let Some(record) = self.insert_version(new, &checked, actor).await? {
+                fault::point("push.committed");
                 self.parts.announce(self.tenant).await;
                 return Ok(record);
             }
@@ -101,6 +105,7 @@ impl TenantStore {
             let became = (record.version.number, &checked.report);
             pushes::became(&mut transaction, self.tenant, push, became).await?;
         }
+        fault::point("push.row");
         transaction.commit().await?;
         Ok(Some(record))
     }

@@ -1,0 +1,90 @@
+//! The process dies at every step of a push and of an alias's move (`adapter-store/src/fault.rs`): after the next start there
+//! is the old state or the new one, and the same push again succeeds.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tenora_tests::{Adapter, Client, Settings, chat};
+
+const CRASH_AT: &str = "TENORA_TEST_CRASH_AT";
+const QUESTION: &str = "I was charged twice for my order.";
+
+/// Lets `act` meet the point at which the process dies.
+async fn crash(
+    settings: Settings,
+    point: &str,
+    act: impl AsyncFnOnce(&Client) -> reqwest::Result<()>,
+) -> Settings {
+    let settings = settings.with(CRASH_AT, point);
+    let mut server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    act(&acme).await.expect_err("the process died under it");
+    assert!(!server.wait(Duration::from_secs(10)).success(), "{point}");
+    settings.with(CRASH_AT, "")
+}
+
+/// The adapter's versions, and the one that its plain name means, which must answer.
+async fn state(acme: &Client, model: &str) -> (Vec<Value>, Value) {
+    let adapter = acme.get("/v1/adapters/helper").await.body;
+    let versions = adapter["versions"].as_array().expect("versions");
+    let mut body = chat(model, QUESTION);
+    body["max_tokens"] = 1.into();
+    let reply = acme.chat(&body).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    (versions.iter().map(|version| version["version"].clone()).collect(), reply.body["model"].clone())
+}
+
+#[tokio::test]
+async fn a_push_is_whole_or_nothing() {
+    let content = |number: u8| Adapter::demo("ticket-triage").variant(number);
+    let mut settings = Settings::demo();
+    let server = settings.start();
+    assert_eq!(server.tenant(&settings, "acme").upload("helper", &content(1)).await.status, 201);
+    drop(server);
+    let points = [
+        ("push.staged", false),
+        ("push.begun", false),
+        ("push.checked", false),
+        ("push.half-bytes", false),
+        ("push.bytes", false),
+        ("push.row", false),
+        ("push.committed", true),
+    ];
+    for ((point, is_there), number) in points.into_iter().zip(2u8..) {
+        settings = crash(settings, point, async |acme| {
+            acme.upload_request("helper", &content(number)).send().await?.bytes().await.map(drop)
+        })
+        .await;
+        let server = settings.start();
+        let acme = server.tenant(&settings, "acme");
+        let newest = if is_there { number } else { number - 1 };
+        let expected: Vec<Value> = (1..=newest).rev().map(Value::from).collect();
+        assert_eq!(state(&acme, "helper").await, (expected, format!("helper@{newest}").into()), "{point}");
+        let again = acme.upload("helper", &content(number)).await;
+        assert_eq!((again.status, &again.body["version"]), (201, &number.into()), "{point}: {}", again.body);
+        assert_eq!(state(&acme, "helper").await.1, format!("helper@{number}"), "{point}");
+    }
+}
+
+#[tokio::test]
+async fn an_alias_has_moved_or_has_not() {
+    let mut settings = Settings::demo();
+    let server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    for number in [1, 2] {
+        acme.upload("helper", &Adapter::demo("ticket-triage").variant(number)).await;
+    }
+    drop(server);
+    for (point, back) in [("alias.row", "helper@2"), ("alias.committed", "helper@1")] {
+        settings = crash(settings, point, async |acme| {
+            let path = "/v1/adapters/helper/aliases/latest";
+            let moved = acme.request(Method::PUT, path).json(&json!({"version": 1})).send().await?;
+            moved.bytes().await.map(drop)
+        })
+        .await;
+        let server = settings.start();
+        let acme = server.tenant(&settings, "acme");
+        assert_eq!(state(&acme, "helper").await.1, back, "{point}");
+    }
+}
