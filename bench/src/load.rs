@@ -24,7 +24,7 @@ pub(crate) struct Run {
 
 /// Runs the jobs in order on this many streams; `ended` is told of each end, `on_token` of each token.
 pub(crate) async fn closed_loop(
-    jobs: Vec<Job>,
+    jobs: impl IntoIterator<Item = Job>,
     streams: usize,
     ended: &dyn Fn(&anyhow::Result<Answer>),
     on_token: &dyn Fn(Instant),

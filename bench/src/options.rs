@@ -69,6 +69,12 @@ pub struct Options {
     /// Seconds at each rate.
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     pub(crate) rate_seconds: f64,
+    /// Uploads at the same time in the scenario uploads.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) uploads: usize,
+    /// Size of each, in MiB.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) upload_mb: usize,
     /// What the random numbers begin with.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
@@ -105,6 +111,8 @@ pub enum Scenario {
     Zipf1000,
     /// What the gateway adds to a request's time, at fixed rates. Best with `--shape tiny`; not part of `--all`.
     Gateway,
+    /// Many large uploads at the same time while requests run. Not part of `--all`: it writes some gigabytes.
+    Uploads,
 }
 
 impl Options {
@@ -124,6 +132,7 @@ impl Options {
         positive("--registered-rank", &[self.registered_rank])?;
         ensure!(self.rates.iter().all(|rate| *rate > 0), "--rates must be 1 or more");
         ensure!(self.rate_seconds > 0.0, "--rate-seconds must be more than 0");
+        positive("--uploads", &[self.uploads, self.upload_mb])?;
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;
         let longest = self.longest_request();
@@ -148,7 +157,8 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, scenario: Scenario) -> bool {
-        (self.all && scenario != Scenario::Gateway) || self.scenarios.contains(&scenario)
+        (self.all && !matches!(scenario, Scenario::Gateway | Scenario::Uploads))
+            || self.scenarios.contains(&scenario)
     }
 
     /// Requests of a run on this many streams.

@@ -7,6 +7,7 @@ mod mix;
 mod pressure;
 mod single;
 mod soak;
+mod uploads;
 mod zipf;
 
 use crate::{lab::Lab, machine::Machine, options::Scenario, report::Section, world::Stock};
@@ -35,6 +36,7 @@ pub(crate) async fn run(
                 Scenario::Mix => mix::run(lab, &world).await?,
                 Scenario::Single => single::run(lab, &world, machine).await?,
                 Scenario::Gateway => gateway::run(lab, &world).await?,
+                Scenario::Uploads => uploads::run(lab, &world).await?,
                 Scenario::Fair => fair::run(lab, &world).await?,
                 Scenario::Cold => cold::run(lab, &world).await?,
                 Scenario::Pressure => pressure::run(lab, &world, stock.resident).await?,
@@ -56,7 +58,13 @@ fn visits(lab: &Lab) -> [Visit; 3] {
     [
         Visit {
             stock: Stock { ranks: ranks.clone(), resident: all },
-            scenarios: &[Scenario::Mix, Scenario::Single, Scenario::Fair, Scenario::Gateway],
+            scenarios: &[
+                Scenario::Mix,
+                Scenario::Single,
+                Scenario::Fair,
+                Scenario::Gateway,
+                Scenario::Uploads,
+            ],
         },
         Visit {
             stock: Stock { ranks, resident: half },

@@ -104,7 +104,7 @@ impl Ground {
         adapter::numbers(&self.shape, rank) * self.options.adapter_weights.bytes()
     }
 
-    fn source(&self, file: u32) -> Source {
+    pub(crate) fn source(&self, file: u32) -> Source {
         Source { seed: self.options.seed, file, storage: self.options.adapter_weights }
     }
 
