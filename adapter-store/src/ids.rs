@@ -4,11 +4,13 @@ mod digest;
 mod key_id;
 mod model_ref;
 mod names;
+mod upload_id;
 
 pub use digest::Digest;
 pub use key_id::KeyId;
 pub use model_ref::{ModelRef, Selector, VersionNumber};
-pub use names::{AdapterName, DisplayName, RoleName, TenantId, TenantSlug};
+pub use names::{AdapterName, DisplayName, RoleName, ShortText, TenantId, TenantSlug};
+pub use upload_id::{PartId, UploadId};
 
 /// What every id written as text has in common: `Display`, `FromStr`, and serde as that text.
 macro_rules! text_form {

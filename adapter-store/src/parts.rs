@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::local_cache::LocalCache;
 use crate::resolve_cache::{Remembered, ResolveCache};
 use crate::scratch::ProcessDir;
+use crate::turns::Turns;
 
 /// The parts of an open store.
 pub(crate) struct Parts {
@@ -21,4 +22,5 @@ pub(crate) struct Parts {
     pub(crate) max_adapter_bytes: u64,
     pub(crate) keys: Pepper,
     pub(crate) credentials: Credentials,
+    pub(crate) turns: Turns,
 }

@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod epoch;
 pub(crate) mod keys;
 pub(crate) mod tenants;
+pub(crate) mod upload_parts;
+pub(crate) mod uploads;
 pub(crate) mod usage;
 pub(crate) mod usage_sums;
 
@@ -33,6 +35,8 @@ mod tests {
             include_str!("rows/adapters.rs"),
             include_str!("rows/audit.rs"),
             include_str!("rows/keys.rs"),
+            include_str!("rows/upload_parts.rs"),
+            include_str!("rows/uploads.rs"),
             include_str!("rows/usage.rs"),
             include_str!("rows/usage_sums.rs"),
         ];
@@ -41,6 +45,6 @@ mod tests {
             assert!(statement.contains("tenant_id"), "{statement}");
             seen += 1;
         }
-        assert!(seen >= 28, "only {seen} statements were found");
+        assert!(seen >= 46, "only {seen} statements were found");
     }
 }

@@ -21,12 +21,16 @@ use crate::rows::{self, now};
 use crate::scratch::ProcessDir;
 use crate::tenant::{Actor, Tenant, TenantStatus};
 use crate::tenant_store::TenantStore;
+use crate::turns::Turns;
+use crate::upload_expiry;
 use crate::usage::{Spender, UsageEvent};
 
 /// How often the epoch of credentials is read.
 const POLL: Duration = Duration::from_millis(500);
 /// How many polls pass between two notes of when keys were last used.
 const POLLS_PER_NOTE: u64 = 60;
+/// How often uploads whose time is over are looked for.
+const UPLOADS_END: Duration = Duration::from_secs(300);
 
 /// Every row and every blob. Cheap to clone.
 #[derive(Clone)]
@@ -65,8 +69,10 @@ impl AdapterStore {
             staging: Arc::new(staging),
             max_adapter_bytes: config.max_adapter_bytes,
             keys,
+            turns: Turns::new(),
         });
         tokio::spawn(keep_credentials_true(Arc::downgrade(&parts)));
+        tokio::spawn(end_uploads(Arc::downgrade(&parts)));
         Ok(Self(parts))
     }
 
@@ -150,6 +156,12 @@ impl AdapterStore {
         self.0.credentials.note_uses(&self.0.database).await;
     }
 
+    /// Ends resumable uploads whose time is over, and removes what ended ones left. The store does so by itself every few
+    /// minutes.
+    pub async fn expire_uploads(&self) -> Result<(), StoreError> {
+        upload_expiry::expire_uploads(&self.0).await
+    }
+
     /// All tenants, for whoever runs the server; `actor` goes into the audit log.
     pub fn operator(&self, actor: Actor) -> OperatorStore {
         OperatorStore::new(self.0.clone(), actor)
@@ -207,6 +219,17 @@ async fn keep_credentials_true(parts: Weak<Parts>) {
         parts.credentials.refresh(&parts.database).await;
         if poll.is_multiple_of(POLLS_PER_NOTE) {
             parts.credentials.note_uses(&parts.database).await;
+        }
+    }
+}
+
+/// Ends uploads whose time is over until the store is dropped.
+async fn end_uploads(parts: Weak<Parts>) {
+    loop {
+        tokio::time::sleep(UPLOADS_END).await;
+        let Some(parts) = parts.upgrade() else { return };
+        if let Err(error) = upload_expiry::expire_uploads(&parts).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "uploads whose time is over end later");
         }
     }
 }

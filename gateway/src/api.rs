@@ -11,8 +11,10 @@ pub mod limits;
 pub mod me;
 pub mod models;
 pub mod tenants;
+pub mod uploads;
 pub mod usage;
 
+mod form;
 mod generation;
 mod paging;
 mod upload;

@@ -7,7 +7,9 @@ use utoipa::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
+    api::{
+        adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, uploads, usage,
+    },
     error::ApiResult,
     guard::Unproven,
 };
@@ -23,6 +25,8 @@ use crate::{
         chat::create, completions::create,
         models::list, models::show,
         adapters::create, adapters::list, adapters::show, adapters::delete,
+        uploads::create, uploads::list, uploads::show, uploads::add_part, uploads::list_parts,
+        uploads::complete, uploads::cancel,
         me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,

@@ -7,7 +7,9 @@ use actix_web::{
 };
 
 use crate::{
-    api::{adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, usage},
+    api::{
+        adapters, audit, chat, completions, docs, health, keys, limits, me, models, tenants, uploads, usage,
+    },
     body,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
@@ -37,6 +39,13 @@ pub fn routes() -> Vec<Route> {
         get("/v1/adapters", AdaptersRead, adapters::list),
         get("/v1/adapters/{name}", AdaptersRead, adapters::show),
         delete("/v1/adapters/{name}", AdaptersWrite, adapters::delete),
+        post("/v1/uploads", AdaptersWrite, uploads::create),
+        get("/v1/uploads", AdaptersRead, uploads::list),
+        get("/v1/uploads/{id}", AdaptersRead, uploads::show),
+        post("/v1/uploads/{id}/parts", AdaptersWrite, uploads::add_part),
+        get("/v1/uploads/{id}/parts", AdaptersRead, uploads::list_parts),
+        post("/v1/uploads/{id}/complete", AdaptersWrite, uploads::complete),
+        post("/v1/uploads/{id}/cancel", AdaptersWrite, uploads::cancel),
         get("/v1/me", Member, me::show),
         get("/v1/limits", Member, limits::show),
         get("/v1/keys", KeysWrite, keys::list),

@@ -12,4 +12,5 @@ pub mod me;
 pub mod models;
 pub mod response_format;
 pub mod tenants;
+pub mod uploads;
 pub mod usage;

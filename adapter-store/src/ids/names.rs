@@ -82,7 +82,12 @@ name! {
 
 name! {
     /// What people call a tenant or a key: 1 to 100 characters, none of them a control character.
-    DisplayName, "name", display_problem
+    DisplayName, "name", |text: &str| text_problem(text, 100)
+}
+
+name! {
+    /// What a client says of a file of its own: 1 to 255 characters, none of them a control character.
+    ShortText, "text", |text: &str| text_problem(text, 255)
 }
 
 name! {
@@ -107,9 +112,9 @@ fn slug_problem(text: &str, max: usize, marks: &str) -> Option<String> {
     })
 }
 
-fn display_problem(text: &str) -> Option<String> {
-    let valid = !text.trim().is_empty() && text.chars().count() <= 100 && !text.chars().any(char::is_control);
-    (!valid).then(|| "use 1 to 100 characters, not only spaces and no control characters".to_owned())
+fn text_problem(text: &str, max: usize) -> Option<String> {
+    let valid = !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    (!valid).then(|| format!("use 1 to {max} characters, not only spaces and no control characters"))
 }
 
 #[cfg(test)]

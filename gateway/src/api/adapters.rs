@@ -13,14 +13,14 @@ use crate::{
     error::{ApiError, ApiResult, ErrorEnvelope},
     scope,
     wire::{
-        adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter},
+        adapters::{Adapter, AdapterFromUpload, AdapterUpload, AdapterVersion, DeletedAdapter},
         list::{List, PageQuery},
     },
 };
 
 /// Uploads an adapter: a new name begins at version 1, a known one gets its next. Answers when it is routable.
 #[utoipa::path(post, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])),
-    request_body(content = AdapterUpload, content_type = "multipart/form-data"),
+    request_body(content((AdapterUpload = "multipart/form-data"), (AdapterFromUpload = "application/json"))),
     responses((status = 201, body = AdapterVersion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn create(
     caller: Caller<scope::AdaptersWrite>,
@@ -29,12 +29,14 @@ pub async fn create(
     app: Data<App>,
 ) -> ApiResult {
     let tenant = app.store.tenant(caller.tenant().id);
-    let staging = tenant.stage().await?;
-    let form = upload::receive(request.headers(), body, staging).await?;
+    let form = upload::receive(&request, body, &tenant).await?;
     if !caller.identity().may_use(&form.name) {
         return Err(ApiError::model_not_found(form.name.as_str()));
     }
     let version = app.add_version(caller.tenant(), &form.name, form.staged, &caller.actor()).await?;
+    if let Some(upload) = form.upload {
+        tenant.uploads(caller.actor()).consume(upload).await;
+    }
     tracing::info!(adapter = pinned(&version), digest = %version.digest, "Adapter version is routable");
     Ok(HttpResponse::Created().json(version_shape(&app, &version)))
 }
