@@ -1,5 +1,7 @@
 //! Content-addressed objects: an adapter's two files under `<tenant id>/<digest>/`. Both names are made here, never by a client.
 
+pub(crate) mod parts;
+
 use std::path::Path;
 use std::sync::Arc;
 

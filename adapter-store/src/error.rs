@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use thiserror::Error;
 
 use crate::ids::{AliasName, Digest, TenantSlug, VersionNumber};
+use crate::upload_error::UploadError;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -61,6 +62,9 @@ pub enum StoreError {
         /// The most bytes it may have.
         limit: u64,
     },
+    /// A resumable upload does not go on. Safe for the client.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
     /// The tenant would have more than it may. Safe for the client.
     #[error("the limit of {limit} {what} would be exceeded")]
     OverQuota {

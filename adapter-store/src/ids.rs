@@ -5,12 +5,14 @@ mod key_id;
 mod model_ref;
 mod names;
 mod push_id;
+mod upload_id;
 
 pub use digest::Digest;
 pub use key_id::KeyId;
 pub use model_ref::{ModelRef, Selector, VersionNumber};
-pub use names::{AdapterName, AliasName, DisplayName, Reason, RoleName, TenantId, TenantSlug};
+pub use names::{AdapterName, AliasName, DisplayName, Reason, RoleName, ShortText, TenantId, TenantSlug};
 pub use push_id::PushId;
+pub use upload_id::{PartId, UploadId};
 
 /// What every id written as text has in common: `Display`, `FromStr`, and serde as that text.
 macro_rules! text_form {

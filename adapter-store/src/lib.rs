@@ -10,7 +10,10 @@ mod tenant_store;
 mod alias_store;
 mod key_store;
 mod push_store;
+mod upload_store;
 mod version_store;
+
+mod upload_expiry;
 
 mod parts;
 
@@ -19,6 +22,7 @@ mod credentials;
 mod local_cache;
 mod resolve_cache;
 mod staging;
+mod turns;
 
 mod rows;
 
@@ -39,12 +43,14 @@ mod config;
 mod push;
 mod scope;
 mod tenant;
+mod upload;
 mod usage;
 mod usage_query;
 
 mod limits;
 
 mod error;
+mod upload_error;
 
 mod ids;
 
@@ -58,8 +64,8 @@ pub use audit::{AuditQuery, AuditRecord};
 pub use config::{DatabaseUrl, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
-    AdapterName, AliasName, Digest, DisplayName, KeyId, ModelRef, PushId, Reason, RoleName, Selector,
-    TenantId, TenantSlug, VersionNumber,
+    AdapterName, AliasName, Digest, DisplayName, KeyId, ModelRef, PartId, PushId, Reason, RoleName, Selector,
+    ShortText, TenantId, TenantSlug, UploadId, VersionNumber,
 };
 pub use key_store::KeyStore;
 pub use limits::{Cap, LimitOverrides};
@@ -74,6 +80,12 @@ pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantStatus};
 pub use tenant_store::TenantStore;
+pub use upload::{
+    Completion, MAX_OPEN_UPLOADS, MAX_PART_BYTES, MAX_PARTS, NewUpload, UPLOAD_LIFETIME, Upload, UploadPart,
+    UploadState, UploadStatus,
+};
+pub use upload_error::UploadError;
+pub use upload_store::{IncomingPart, UploadStore};
 pub use usage::{Credential, Outcome, Spender, Subject, UsageEvent};
 pub use usage_query::{
     BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,

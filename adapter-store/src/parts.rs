@@ -13,6 +13,7 @@ use crate::local_cache::LocalCache;
 use crate::resolve_cache::{Remembered, ResolveCache};
 use crate::rows::versions;
 use crate::scratch::ProcessDir;
+use crate::turns::Turns;
 
 /// The parts of an open store.
 pub(crate) struct Parts {
@@ -25,6 +26,7 @@ pub(crate) struct Parts {
     pub(crate) max_adapter_bytes: u64,
     pub(crate) keys: Pepper,
     pub(crate) credentials: Credentials,
+    pub(crate) turns: Turns,
 }
 
 impl Parts {

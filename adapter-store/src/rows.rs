@@ -8,6 +8,8 @@ pub(crate) mod keys;
 pub(crate) mod pushes;
 pub(crate) mod tenants;
 pub(crate) mod upkeep;
+pub(crate) mod upload_parts;
+pub(crate) mod uploads;
 pub(crate) mod usage;
 pub(crate) mod usage_sums;
 pub(crate) mod versions;
@@ -39,6 +41,8 @@ mod tests {
             include_str!("rows/audit.rs"),
             include_str!("rows/keys.rs"),
             include_str!("rows/pushes.rs"),
+            include_str!("rows/upload_parts.rs"),
+            include_str!("rows/uploads.rs"),
             include_str!("rows/usage.rs"),
             include_str!("rows/usage_sums.rs"),
             include_str!("rows/versions.rs"),
@@ -48,6 +52,6 @@ mod tests {
             assert!(statement.contains("tenant_id"), "{statement}");
             seen += 1;
         }
-        assert!(seen >= 44, "only {seen} statements were found");
+        assert!(seen >= 60, "only {seen} statements were found");
     }
 }

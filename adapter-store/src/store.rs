@@ -21,6 +21,8 @@ use crate::rows::{self, now};
 use crate::scratch::ProcessDir;
 use crate::tenant::{Actor, Tenant, TenantStatus};
 use crate::tenant_store::TenantStore;
+use crate::turns::Turns;
+use crate::upload_expiry;
 use crate::usage::{Spender, UsageEvent};
 
 /// How often the epoch of credentials is read.
@@ -31,6 +33,8 @@ const POLLS_PER_NOTE: u64 = 60;
 const PUSH_SILENCE: Duration = Duration::from_secs(60);
 /// How long pushes are kept after their end.
 const PUSH_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often uploads whose time is over are looked for.
+const UPLOADS_END: Duration = Duration::from_secs(300);
 
 /// Every row and every blob. Cheap to clone.
 #[derive(Clone)]
@@ -69,8 +73,10 @@ impl AdapterStore {
             staging: Arc::new(staging),
             max_adapter_bytes: config.max_adapter_bytes,
             keys,
+            turns: Turns::new(),
         });
         tokio::spawn(keep_rows_true(Arc::downgrade(&parts)));
+        tokio::spawn(end_uploads(Arc::downgrade(&parts)));
         Ok(Self(parts))
     }
 
@@ -162,6 +168,12 @@ impl AdapterStore {
         transaction.commit().await
     }
 
+    /// Ends resumable uploads whose time is over, and removes what ended ones left. The store does so by itself every few
+    /// minutes.
+    pub async fn expire_uploads(&self) -> Result<(), StoreError> {
+        upload_expiry::expire_uploads(&self.0).await
+    }
+
     /// All tenants, for whoever runs the server; `actor` goes into the audit log.
     pub fn operator(&self, actor: Actor) -> OperatorStore {
         OperatorStore::new(self.0.clone(), actor)
@@ -225,6 +237,17 @@ async fn keep_rows_true(parts: Weak<Parts>) {
                     "abandoned pushes were not looked for"
                 );
             }
+        }
+    }
+}
+
+/// Ends uploads whose time is over until the store is dropped.
+async fn end_uploads(parts: Weak<Parts>) {
+    loop {
+        tokio::time::sleep(UPLOADS_END).await;
+        let Some(parts) = parts.upgrade() else { return };
+        if let Err(error) = upload_expiry::expire_uploads(&parts).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "uploads whose time is over end later");
         }
     }
 }

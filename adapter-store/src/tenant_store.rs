@@ -12,7 +12,7 @@ use crate::blobs::BlobKey;
 use crate::database::{Transaction, Whose};
 use crate::error::StoreError;
 use crate::fault;
-use crate::ids::{AdapterName, AliasName, Digest, ModelRef, Selector, TenantId};
+use crate::ids::{AdapterName, AliasName, Digest, ModelRef, Selector, TenantId, UploadId};
 use crate::key_store::KeyStore;
 use crate::limits::Cap;
 use crate::local_cache::LocalAdapter;
@@ -25,6 +25,7 @@ use crate::rows::versions::NewVersion;
 use crate::rows::{adapters, aliases, now, pushes, tenants, usage_sums, versions};
 use crate::staging::{Staged, Staging};
 use crate::tenant::{Actor, Page, Paging};
+use crate::upload_store::UploadStore;
 use crate::usage_query::{UsagePage, UsageQuery};
 use crate::version_store::VersionStore;
 
@@ -46,6 +47,15 @@ impl TenantStore {
     /// Begins an upload.
     pub async fn stage(&self) -> Result<Staging, StoreError> {
         Staging::begin(self.parts.staging.clone(), self.parts.max_adapter_bytes)
+    }
+
+    /// Stages a config with the weights of a completed resumable upload, which stays as it is.
+    pub async fn stage_upload(&self, id: UploadId, config: Bytes) -> Result<Staged, StoreError> {
+        let mut staging = self.stage().await?;
+        // The config first: then the weights are hashed as they come.
+        staging.write_config(config).await?;
+        self.uploads(Actor::SYSTEM).copy_into(id, &mut staging).await?;
+        staging.finish().await
     }
 
     /// Makes checked files the adapter's next version, routable when this returns.
@@ -243,6 +253,11 @@ impl TenantStore {
     /// The tenant's keys, in the name of one actor.
     pub fn keys(&self, actor: Actor) -> KeyStore {
         KeyStore::new(Arc::clone(&self.parts), self.tenant, actor)
+    }
+
+    /// The tenant's resumable uploads, in the name of one actor.
+    pub fn uploads(&self, actor: Actor) -> UploadStore {
+        UploadStore::new(Arc::clone(&self.parts), self.tenant, actor)
     }
 
     async fn find(&self, model: &ModelRef) -> Result<Option<Route>, StoreError> {

@@ -13,9 +13,11 @@ pub mod me;
 pub mod models;
 pub mod pushes;
 pub mod tenants;
+pub mod uploads;
 pub mod usage;
 pub mod versions;
 
+mod form;
 mod generation;
 mod named;
 mod paging;

@@ -5,7 +5,7 @@ use std::{fmt::Display, time::Duration};
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{CONTENT_ENCODING, CONTENT_TYPE},
+    http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap},
     web::{PathConfig, QueryConfig},
 };
 use bytes::BytesMut;
@@ -33,7 +33,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
         let request = request.clone();
         let payload = payload.take();
         Box::pin(async move {
-            expect_json(&request)?;
+            expect_json(request.headers())?;
             let body = read(payload).await?;
             parse(&body).map(Self)
         })
@@ -62,11 +62,14 @@ pub(crate) fn invalid(place: &'static str, problem: &dyn Display) -> ApiError {
     ApiError::invalid(place, format!("The {place} is not valid: {}.", ApiError::echo(&problem.to_string())))
 }
 
-fn expect_json(request: &HttpRequest) -> Result<(), ApiError> {
-    let headers = request.headers();
+/// Whether the body says that it is JSON.
+pub fn is_json(headers: &HeaderMap) -> bool {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(JSON) && !headers.contains_key(CONTENT_ENCODING) {
+    media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON)
+}
+
+fn expect_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_json(headers) && !headers.contains_key(CONTENT_ENCODING) {
         return Ok(());
     }
     Err(ApiError::UnsupportedMediaType { expected: JSON })

@@ -5,6 +5,7 @@ mod adapter;
 mod admin;
 mod client;
 mod me;
+mod push;
 mod rollout;
 mod table;
 

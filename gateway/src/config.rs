@@ -14,6 +14,7 @@ use std::{fmt, path::PathBuf};
 use reader::Reader;
 use tenora_adapter_store::LimitOverrides;
 
+pub(crate) use self::parse::bytes;
 pub use self::{
     engine::{EngineSettings, HubSettings, ModelSource},
     jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},

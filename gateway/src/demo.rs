@@ -142,8 +142,14 @@ async fn ensure_adapter(app: &Arc<App>, dir: &Path, tenant: &Tenant, name: &str)
     if known.is_ok_and(|version| version.digest == staged.digest() && app.fits_base(&version)) {
         return Ok(name.to_owned());
     }
-    let candidate =
-        Candidate { owner: tenant.clone(), actor: Actor::SYSTEM, name: adapter, staged, moves_latest: false };
+    let candidate = Candidate {
+        owner: tenant.clone(),
+        actor: Actor::SYSTEM,
+        name: adapter,
+        staged,
+        upload: None,
+        moves_latest: false,
+    };
     let place = app.place_for_push()?;
     let pushed = Pushing::begin(Arc::clone(app), candidate, place).await?.end().await;
     pushed.map_err(|error| anyhow!(error).context(format!("the adapter {name} is not accepted")))?;

@@ -11,7 +11,7 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{StatusCode, header},
 };
-use tenora_adapter_store::{ParseError, PushId};
+use tenora_adapter_store::{ParseError, PushId, UploadError};
 use tenora_engine::AdapterRejection;
 use thiserror::Error;
 
@@ -141,6 +141,9 @@ pub enum ApiError {
     /// The adapter cannot be honoured.
     #[error("{0}")]
     AdapterRejected(AdapterRejection),
+    /// A resumable upload does not go on.
+    #[error("{0}")]
+    Upload(UploadError),
     /// The prompt and its answer do not fit.
     #[error(
         "This model's context holds {context} tokens, and the prompt has {prompt}. Shorten the prompt or lower max_tokens."

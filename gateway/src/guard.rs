@@ -121,6 +121,7 @@ proof_then!();
 proof_then!(A a);
 proof_then!(A a, B b);
 proof_then!(A a, B b, C c);
+proof_then!(A a, B b, C c, D d);
 
 /// A handler behind its permission: prove → enter → read the arguments → handle. A panic becomes an internal error.
 pub fn guarded<P, H, Args>(handler: H) -> Route

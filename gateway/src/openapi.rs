@@ -9,7 +9,7 @@ use utoipa::{
 use crate::{
     api::{
         adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
-        usage, versions,
+        uploads, usage, versions,
     },
     error::ApiResult,
     guard::Unproven,
@@ -29,6 +29,8 @@ use crate::{
         versions::list, versions::show, versions::update, versions::delete,
         aliases::list, aliases::show, aliases::put, aliases::roll_back, aliases::delete,
         pushes::list, pushes::show, pushes::events,
+        uploads::create, uploads::list, uploads::show, uploads::add_part, uploads::list_parts,
+        uploads::complete, uploads::cancel,
         me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,

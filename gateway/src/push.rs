@@ -4,7 +4,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use tenora_adapter_store::{
-    Actor, AdapterName, Cap, Checked, Ending, Push, PushId, Refusal, Staged, Tenant, VersionRecord,
+    Actor, AdapterName, Cap, Checked, Ending, Push, PushId, Refusal, Staged, Tenant, UploadId, VersionRecord,
 };
 use tokio::{sync::OwnedSemaphorePermit, task::JoinHandle, time::timeout};
 use tracing::{Instrument, info_span};
@@ -28,6 +28,8 @@ pub struct Candidate {
     pub name: AdapterName,
     /// Its files.
     pub staged: Staged,
+    /// The resumable upload that the weights came from, which is of no more use once there is a version.
+    pub upload: Option<UploadId>,
     /// Whether the alias `latest` is to move to it.
     pub moves_latest: bool,
 }
@@ -89,6 +91,10 @@ impl Work {
         };
         match &ended {
             Ok(VersionRecord { version, .. }) => {
+                if let Some(upload) = self.candidate.upload {
+                    let Candidate { owner, actor, .. } = &self.candidate;
+                    self.app.store.tenant(owner.id).uploads(actor.clone()).consume(upload).await;
+                }
                 tracing::info!(adapter = pinned(version), digest = %version.digest, "Adapter version is routable");
             }
             Err(error) => {
@@ -101,7 +107,7 @@ impl Work {
     }
 
     async fn validate(&mut self) -> Result<VersionRecord, ApiError> {
-        let Candidate { owner, actor, name, staged, moves_latest } = &self.candidate;
+        let Candidate { owner, actor, name, staged, moves_latest, .. } = &self.candidate;
         let report = self.app.check(staged).instrument(info_span!("check")).await?;
         let rank = report.rank as u64;
         let report = serde_json::to_value(report).map_err(ApiError::internal)?;

@@ -9,7 +9,7 @@ use actix_web::{
 use crate::{
     api::{
         adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
-        usage, versions,
+        uploads, usage, versions,
     },
     body,
     error::{ApiError, ApiResult},
@@ -52,6 +52,13 @@ pub fn routes() -> Vec<Route> {
         get("/v1/pushes", AdaptersRead, pushes::list),
         get("/v1/pushes/{id}", AdaptersRead, pushes::show),
         get("/v1/pushes/{id}/events", AdaptersRead, pushes::events),
+        post("/v1/uploads", AdaptersWrite, uploads::create),
+        get("/v1/uploads", AdaptersRead, uploads::list),
+        get("/v1/uploads/{id}", AdaptersRead, uploads::show),
+        post("/v1/uploads/{id}/parts", AdaptersWrite, uploads::add_part),
+        get("/v1/uploads/{id}/parts", AdaptersRead, uploads::list_parts),
+        post("/v1/uploads/{id}/complete", AdaptersWrite, uploads::complete),
+        post("/v1/uploads/{id}/cancel", AdaptersWrite, uploads::cancel),
         get("/v1/me", Member, me::show),
         get("/v1/limits", Member, limits::show),
         get("/v1/keys", KeysWrite, keys::list),

@@ -13,4 +13,5 @@ pub mod models;
 pub mod pushes;
 pub mod response_format;
 pub mod tenants;
+pub mod uploads;
 pub mod usage;

@@ -12,6 +12,7 @@ mod stream;
 mod adapter;
 
 mod tree;
+mod wire;
 
 #[path = "../../adapter-store/tests/contract/proxy.rs"]
 mod proxy;
@@ -25,3 +26,4 @@ pub use production::{ADMIN_KEY, Outage, Production};
 pub use server::{Server, Settings, binary};
 pub use stream::{Stream, chat};
 pub use tree::repository;
+pub use wire::BreakingWire;

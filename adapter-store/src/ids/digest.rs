@@ -1,4 +1,4 @@
-//! The SHA-256 that identifies an adapter version's bytes.
+//! A SHA-256, such as the one that identifies an adapter version's bytes.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use sqlx::{Database, Decode, Encode, Type};
 use super::text_form;
 use crate::parse_error::ParseError;
 
-/// SHA-256 over an adapter's canonical config and weights, written `sha256:<64 hex digits>`.
+/// A SHA-256, written `sha256:<64 hex digits>`: of an adapter over its canonical config and weights, of an upload over its
+/// bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
@@ -29,6 +30,11 @@ impl Digest {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| invalid())?;
         Ok(Self(bytes))
+    }
+
+    /// Reads 64 lower-case hex digits, as `sha256sum` writes them, with or without `sha256:` before them.
+    pub fn parse_hex(text: &str) -> Result<Self, ParseError> {
+        if text.starts_with("sha256:") { Self::parse(text) } else { Self::parse(&format!("sha256:{text}")) }
     }
 
     /// The 32 bytes.

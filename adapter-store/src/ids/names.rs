@@ -99,12 +99,17 @@ name! {
 
 name! {
     /// What people call a tenant or a key: 1 to 100 characters, none of them a control character.
-    DisplayName, "name", |text| shown_problem(text, 100)
+    DisplayName, "name", |text| text_problem(text, 100)
 }
 
 name! {
     /// Why something was done: 1 to 200 characters, none of them a control character.
-    Reason, "reason", |text| shown_problem(text, 200)
+    Reason, "reason", |text| text_problem(text, 200)
+}
+
+name! {
+    /// What a client says of a file of its own: 1 to 255 characters, none of them a control character.
+    ShortText, "text", |text| text_problem(text, 255)
 }
 
 name! {
@@ -136,7 +141,7 @@ fn slug_problem(text: &str, max: usize, marks: &str) -> Option<String> {
     })
 }
 
-fn shown_problem(text: &str, max: usize) -> Option<String> {
+fn text_problem(text: &str, max: usize) -> Option<String> {
     let valid = !text.trim().is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
     (!valid).then(|| format!("use 1 to {max} characters, not only spaces and no control characters"))
 }

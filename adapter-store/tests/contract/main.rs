@@ -45,6 +45,8 @@ mod outage;
 #[cfg(test)]
 mod pushes;
 #[cfg(test)]
+mod resumable;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod row_security;

@@ -4,12 +4,13 @@
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenora_adapter_store::{
-    AdapterStore, Credential, DatabaseUrl, KeyId, Outcome, RoleName, Scope, StoreConfig, TenantId, UsageEvent,
+    AdapterStore, Credential, DatabaseUrl, KeyId, LimitOverrides, NewUpload, Outcome, RoleName, Scope,
+    ShortText, StoreConfig, TenantId, TenantStore, UploadId, UsageEvent,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::world::{World, model, name, new_key, push};
+use crate::world::{ADMIN, World, files, model, name, new_key, push};
 
 /// A role of the server's, dropped with the value.
 struct Role {
@@ -51,7 +52,8 @@ impl Drop for Role {
     }
 }
 
-const TABLES: [&str; 4] = ["api_keys", "adapters", "adapter_versions", "audit_log"];
+const TABLES: [&str; 6] =
+    ["api_keys", "adapters", "adapter_versions", "audit_log", "uploads", "upload_parts"];
 const USAGE: [&str; 2] = ["usage_events", "usage_hourly"];
 
 fn event(tenant: TenantId, key: KeyId) -> UsageEvent {
@@ -70,6 +72,25 @@ fn event(tenant: TenantId, key: KeyId) -> UsageEvent {
     }
 }
 
+/// An upload with a part.
+async fn begin_upload(tenant: &TenantStore) -> UploadId {
+    let text = |text| ShortText::parse(text).unwrap();
+    let new = NewUpload {
+        filename: text("adapter_model.safetensors"),
+        purpose: text("adapter"),
+        mime_type: text("application/octet-stream"),
+        bytes: 7,
+        sha256: None,
+        lifetime: None,
+    };
+    let uploads = tenant.uploads(ADMIN);
+    let id = uploads.create(new, &LimitOverrides::default()).await.unwrap().id;
+    let mut part = uploads.begin_part(id).await.unwrap();
+    part.write(b"weights").await.unwrap();
+    part.finish(None).await.unwrap();
+    id
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
     let Some(world) = World::postgres().await else { return };
@@ -77,6 +98,7 @@ async fn a_servers_role_sees_the_rows_of_whom_it_works_for() {
     let (acme, globex) = (world.tenant("acme").await, world.tenant("globex").await);
     for tenant in [&acme, &globex] {
         push(&world.store.tenant(tenant.id), "triage", tenant.slug.as_str()).await;
+        begin_upload(&world.store.tenant(tenant.id)).await;
         let key = world.keys(tenant.slug.as_str()).await.create(new_key(Scope::DEFAULT)).await.unwrap();
         world.store.record_usage(&[event(tenant.id, key.info.id)]).await.unwrap();
     }
@@ -128,7 +150,7 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
         ..world.config.clone()
     };
     let store = AdapterStore::open(config).await.unwrap();
-    let operator = store.operator(crate::world::ADMIN);
+    let operator = store.operator(ADMIN);
     let acme =
         operator.create_tenant(&crate::world::slug_of("acme"), &crate::world::display("Acme")).await.unwrap();
     let created = operator.keys(&acme.slug).await.unwrap().create(new_key(Scope::DEFAULT)).await.unwrap();
@@ -136,9 +158,14 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     let tenant = store.tenant(acme.id);
     push(&tenant, "triage", "one").await;
     assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap().number.get(), 1);
-    tenant.delete_adapter(&name("triage"), &crate::world::ADMIN).await.unwrap();
+    tenant.delete_adapter(&name("triage"), &ADMIN).await.unwrap();
+    let uploads = tenant.uploads(ADMIN);
+    uploads.cancel(begin_upload(&tenant).await).await.unwrap();
+    begin_upload(&tenant).await;
     store.flush().await;
     operator.delete_tenant(&acme.slug).await.unwrap();
     assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_none());
+    store.expire_uploads().await.unwrap();
+    assert_eq!(files(&world.config.blobs_dir), Vec::<String>::new(), "a deleted tenant leaves no bytes");
     drop(store);
 }

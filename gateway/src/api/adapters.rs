@@ -21,7 +21,7 @@ use crate::{
     push::{Candidate, Pushing},
     scope,
     wire::{
-        adapters::{Adapter, AdapterUpload, AdapterVersion, DeletedAdapter, PushQuery},
+        adapters::{Adapter, AdapterFromUpload, AdapterUpload, AdapterVersion, DeletedAdapter, PushQuery},
         list::{List, PageQuery},
         pushes::Push,
     },
@@ -30,7 +30,7 @@ use crate::{
 /// Uploads an adapter: a new name begins at version 1, a known one gets its next. Answers when it is routable, or with
 /// `wait=false` as soon as its bytes are here.
 #[utoipa::path(post, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])), params(PushQuery),
-    request_body(content = AdapterUpload, content_type = "multipart/form-data"),
+    request_body(content((AdapterUpload = "multipart/form-data"), (AdapterFromUpload = "application/json"))),
     responses((status = 201, body = AdapterVersion), (status = 202, body = Push), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn create(
     caller: Caller<scope::AdaptersWrite>,
@@ -41,8 +41,7 @@ pub async fn create(
     let how = Query::<PushQuery>::from_query(request.query_string());
     let how = how.map_err(|error| body::invalid("query", &error))?.into_inner();
     let place = app.place_for_push()?;
-    let staging = app.store.tenant(caller.tenant().id).stage().await?;
-    let form = upload::receive(request.headers(), payload, staging).await?;
+    let form = upload::receive(&request, payload, &app.store.tenant(caller.tenant().id)).await?;
     if !caller.identity().may_use(&form.name) {
         return Err(ApiError::model_not_found(form.name.as_str()));
     }
@@ -51,6 +50,7 @@ pub async fn create(
         actor: caller.actor(),
         name: form.name,
         staged: form.staged,
+        upload: form.upload,
         moves_latest: how.latest.unwrap_or(true),
     };
     let pushing = Pushing::begin(app.clone().into_inner(), candidate, place).await?;

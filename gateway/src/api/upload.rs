@@ -1,15 +1,18 @@
-//! Reads the multipart form of an upload as a stream: the weights go to the staging area while they arrive.
+//! Receives a new version of an adapter: as a multipart form, read as a stream, so that the weights go to the staging area
+//! while they arrive; or as JSON that names a completed resumable upload.
 //! Whatever ends it early drops the staging area, and with it every byte.
 
-use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::{
-    http::header::{CONTENT_LENGTH, HeaderMap},
-    web::Payload,
-};
-use bytes::{Bytes, BytesMut};
-use tenora_adapter_store::{AdapterName, Staged, Staging};
+use actix_multipart::{Field, Multipart};
+use actix_web::{FromRequest, HttpRequest, http::header::HeaderMap, web::Payload};
+use bytes::Bytes;
+use tenora_adapter_store::{AdapterName, Staged, Staging, TenantStore, UploadId};
 
-use crate::{body::next_chunk, error::ApiError};
+use super::form::{MAX_FRAMING_BYTES, broken, declared_length, read_bytes, sent_twice, unknown_field};
+use crate::{
+    body::{Json, is_json, next_chunk},
+    error::ApiError,
+    wire::adapters::AdapterFromUpload,
+};
 
 const NAME: &str = "name";
 const CONFIG: &str = "adapter_config.json";
@@ -19,21 +22,40 @@ const WEIGHTS: &str = "adapter_model.safetensors";
 const MAX_NAME_BYTES: usize = 1 << 10;
 /// PEFT writes about one kilobyte; long target lists take some more.
 const MAX_CONFIG_BYTES: usize = 256 << 10;
-/// Boundaries and part headers.
-const MAX_FRAMING_BYTES: u64 = 64 << 10;
 
 /// A complete form.
 pub(super) struct Form {
     pub(super) name: AdapterName,
     pub(super) staged: Staged,
+    /// The resumable upload that the weights came from.
+    pub(super) upload: Option<UploadId>,
+}
+
+/// Receives an adapter in either way.
+pub(super) async fn receive(
+    request: &HttpRequest,
+    body: Payload,
+    tenant: &TenantStore,
+) -> Result<Form, ApiError> {
+    if is_json(request.headers()) {
+        let Json(sent) = Json::from_request(request, &mut body.into_inner()).await?;
+        return from_upload(sent, tenant).await;
+    }
+    from_form(request.headers(), body, tenant.stage().await?).await
+}
+
+/// The weights are here already.
+async fn from_upload(sent: AdapterFromUpload, tenant: &TenantStore) -> Result<Form, ApiError> {
+    let name = parse_name(&sent.name)?;
+    let upload = UploadId::parse_either(&sent.weights_upload_id)
+        .map_err(|error| ApiError::unparsable("weights_upload_id", &error))?;
+    let config = String::from(Box::<str>::from(sent.config)).into();
+    let staged = tenant.stage_upload(upload, config).await?;
+    Ok(Form { name, staged, upload: Some(upload) })
 }
 
 /// Receives a form; its parts may come in any order, each once.
-pub(super) async fn receive(
-    headers: &HeaderMap,
-    body: Payload,
-    mut staging: Staging,
-) -> Result<Form, ApiError> {
+async fn from_form(headers: &HeaderMap, body: Payload, mut staging: Staging) -> Result<Form, ApiError> {
     refuse_declared_excess(headers, staging.max_bytes())?;
     let mut parts = Multipart::new(headers, body);
     let (mut name, mut config, mut weights) = (None, None, false);
@@ -51,7 +73,7 @@ pub(super) async fn receive(
             NAME => return Err(sent_twice(NAME)),
             CONFIG => return Err(sent_twice(CONFIG)),
             WEIGHTS => return Err(sent_twice(WEIGHTS)),
-            other => return Err(unknown_part(other)),
+            other => return Err(unknown_field(other, &format!("`{NAME}`, `{CONFIG}` and `{WEIGHTS}`"))),
         }
     }
     let name = name.ok_or_else(|| missing(NAME))?;
@@ -59,39 +81,25 @@ pub(super) async fn receive(
     if !weights {
         return Err(missing(WEIGHTS));
     }
-    Ok(Form { name, staged: staging.finish().await? })
+    Ok(Form { name, staged: staging.finish().await?, upload: None })
 }
 
 /// A declared length that is too long is refused before the first byte of the body.
 fn refuse_declared_excess(headers: &HeaderMap, max_bytes: u64) -> Result<(), ApiError> {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let most = max_bytes.saturating_add(MAX_CONFIG_BYTES as u64).saturating_add(MAX_FRAMING_BYTES);
-    if declared.is_some_and(|bytes| bytes > most) {
+    if declared_length(headers).is_some_and(|bytes| bytes > most) {
         return Err(ApiError::TooLarge { what: "The adapter", param: Some(WEIGHTS), limit_bytes: max_bytes });
     }
     Ok(())
 }
 
 async fn read_name(part: &mut Field) -> Result<AdapterName, ApiError> {
-    let bytes = read_bytes(part, NAME, MAX_NAME_BYTES).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    AdapterName::parse(&text).map_err(|error| ApiError::unparsable(NAME, &error))
+    let bytes: Bytes = read_bytes(part, NAME, MAX_NAME_BYTES).await?;
+    parse_name(&String::from_utf8_lossy(&bytes))
 }
 
-async fn read_bytes(part: &mut Field, what: &'static str, limit: usize) -> Result<Bytes, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = next_chunk(part).await? {
-        let chunk = chunk.map_err(broken)?;
-        if bytes.len() + chunk.len() > limit {
-            return Err(ApiError::TooLarge {
-                what: "A part of the form",
-                param: Some(what),
-                limit_bytes: limit as u64,
-            });
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
+fn parse_name(text: &str) -> Result<AdapterName, ApiError> {
+    AdapterName::parse(text).map_err(|error| ApiError::unparsable(NAME, &error))
 }
 
 async fn write_weights(part: &mut Field, staging: &mut Staging) -> Result<(), ApiError> {
@@ -106,27 +114,4 @@ fn missing(part: &'static str) -> ApiError {
         part,
         format!("The form has no part `{part}`; it needs `{NAME}`, `{CONFIG}` and `{WEIGHTS}`."),
     )
-}
-
-fn sent_twice(part: &'static str) -> ApiError {
-    ApiError::invalid(part, format!("The form has the part `{part}` more than once."))
-}
-
-fn unknown_part(part: &str) -> ApiError {
-    let part = ApiError::echo(part);
-    let message =
-        format!("The form has an unknown part `{part}`; it takes `{NAME}`, `{CONFIG}` and `{WEIGHTS}`.");
-    ApiError::invalid(part, message)
-}
-
-fn broken(error: MultipartError) -> ApiError {
-    match error {
-        MultipartError::ContentTypeMissing
-        | MultipartError::ContentTypeParse
-        | MultipartError::ContentTypeIncompatible
-        | MultipartError::BoundaryMissing => {
-            ApiError::UnsupportedMediaType { expected: "multipart/form-data" }
-        }
-        other => ApiError::InvalidMultipart { problem: ApiError::echo(&other.to_string()) },
-    }
 }

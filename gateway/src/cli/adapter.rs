@@ -1,43 +1,21 @@
 //! `tenora adapter …`: a tenant's adapters.
 
-use std::{
-    io::IsTerminal,
-    path::{Path, PathBuf},
-};
+use std::io::IsTerminal;
 
-use anyhow::Context;
 use clap::Subcommand;
-use futures_util::TryStreamExt;
-use reqwest::{
-    Body, Method,
-    multipart::{Form, Part},
-};
 use serde_json::{Value, json};
-use tokio_util::io::ReaderStream;
 
-use super::{
-    client::{Client, TenantKey},
-    rollout, table,
-};
-use crate::progress;
-
-const CONFIG: &str = "adapter_config.json";
-const WEIGHTS: &str = "adapter_model.safetensors";
+use super::{client::TenantKey, push::Push, rollout, table};
 
 /// What can be done with adapters.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Upload a folder that PEFT saved, as the next version of an adapter.
+    ///
+    /// Weights above 32 MiB are sent in parts, several at a time. After a broken connection, or Ctrl-C, the same command sends
+    /// what is missing.
     #[command(after_help = "Example:\n  tenora adapter push ./my-lora --name ticket-triage --api-key tk_…")]
-    Push {
-        /// The folder with adapter_config.json and adapter_model.safetensors.
-        dir: PathBuf,
-        /// The adapter's name: what to send as `model`.
-        #[arg(long)]
-        name: String,
-        #[command(flatten)]
-        key: TenantKey,
-    },
+    Push(Push),
     /// List the tenant's adapters.
     #[command(after_help = "Example:\n  tenora adapter list --api-key tk_…")]
     List {
@@ -73,15 +51,15 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Push { dir, name, key } => {
-                let version = push(&key.client()?, &dir, name).await?;
+            Self::Push(push) => {
+                let version = push.run().await?;
                 let words = format!(
                     "{} is routable ({}, {}).",
                     table::text(&version["model"]),
                     table::bytes(&version["bytes"]),
                     table::text(&version["digest"])
                 );
-                told(key.server.json, &version, &words)
+                told(push.key.server.json, &version, &words)
             }
             Self::List { key } => {
                 let adapters = key.client()?.all(&["v1", "adapters"]).await?;
@@ -133,26 +111,6 @@ fn agreed(name: &str) -> anyhow::Result<bool> {
 /// One line, or the JSON.
 pub(super) fn told(as_json: bool, value: &Value, words: &str) -> anyhow::Result<()> {
     if as_json { table::json(value) } else { table::line(words) }
-}
-
-/// Streams both files; the bar counts what has left.
-async fn push(client: &Client, dir: &Path, name: String) -> anyhow::Result<Value> {
-    let read =
-        |file: &str| format!("cannot read {}; name a folder that PEFT saved", dir.join(file).display());
-    let config = tokio::fs::read(dir.join(CONFIG)).await.with_context(|| read(CONFIG))?;
-    let weights = tokio::fs::File::open(dir.join(WEIGHTS)).await.with_context(|| read(WEIGHTS))?;
-    let length = weights.metadata().await?.len();
-    let bar = progress::bytes("Uploading");
-    bar.set_length(length);
-    let sent = bar.clone();
-    let stream = ReaderStream::new(weights).inspect_ok(move |chunk| sent.inc(chunk.len() as u64));
-    let form = Form::new()
-        .text("name", name)
-        .part(CONFIG, Part::bytes(config).file_name(CONFIG))
-        .part(WEIGHTS, Part::stream_with_length(Body::wrap_stream(stream), length).file_name(WEIGHTS));
-    let answer = client.send(client.request(Method::POST, &["v1", "adapters"])?.multipart(form)).await;
-    bar.finish_and_clear();
-    answer
 }
 
 fn row(adapter: &Value) -> [String; 6] {

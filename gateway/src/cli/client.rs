@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use reqwest::{Method, RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, header::HeaderMap};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -142,11 +142,17 @@ impl Client {
     }
 
     pub(super) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let response = request.send().await.map_err(|error| self.unreachable(error))?;
-        if response.status().is_success() {
-            return response.json().await.context("the server's answer is not JSON; is it Tenora?");
+        Ok(self.attempt(request).await?)
+    }
+
+    /// The same, with what whoever sends it again must know.
+    pub(super) async fn attempt(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let response = request.send().await.map_err(|error| Failure::passing(self.unreachable(error)))?;
+        if !response.status().is_success() {
+            return Err(refusal(response).await);
         }
-        Err(refusal(response).await)
+        let body = response.bytes().await.map_err(|error| Failure::passing(self.unreachable(error)))?;
+        Ok(serde_json::from_slice(&body).context("the server's answer is not JSON; is it Tenora?")?)
     }
 
     fn unreachable(&self, error: reqwest::Error) -> anyhow::Error {
@@ -160,15 +166,65 @@ impl Client {
     }
 }
 
+/// Why a request did not succeed.
+pub(super) struct Failure {
+    pub(super) error: anyhow::Error,
+    /// The refusal's stable code; empty when there was no answer.
+    pub(super) code: String,
+    pub(super) retry: Retry,
+}
+
+/// Whether the same request may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Retry {
+    Never,
+    Soon,
+    /// When the server said that it is worth it.
+    After(Duration),
+}
+
+impl Failure {
+    /// A connection that could not be made, or broke off.
+    fn passing(error: anyhow::Error) -> Self {
+        Self { error, code: String::new(), retry: Retry::Soon }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { error, code: String::new(), retry: Retry::Never }
+    }
+}
+
+impl From<Failure> for anyhow::Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// What the server says of it, or else its status.
+fn retry(status: StatusCode, headers: &HeaderMap) -> Retry {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let passing = matches!(status.as_u16(), 408 | 429 | 500..=599);
+    if !passing || header("x-should-retry") == Some("false") {
+        return Retry::Never;
+    }
+    let ms = header("retry-after-ms").and_then(|text| text.parse().ok()).map(Duration::from_millis);
+    let s = || header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+    ms.or_else(s).map_or(Retry::Soon, Retry::After)
+}
+
 /// The envelope's words, its code, and the id that the server's log has.
-async fn refusal(response: Response) -> anyhow::Error {
+async fn refusal(response: Response) -> Failure {
     let status = response.status();
+    let retry = retry(status, response.headers());
     let id =
         response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none").to_owned();
     let body: Value = response.json().await.unwrap_or_default();
     let (message, code) = (&body["error"]["message"], &body["error"]["code"]);
-    match (message.as_str(), code.as_str()) {
+    let error = match (message.as_str(), code.as_str()) {
         (Some(message), Some(code)) => anyhow!("{message} ({code}, request {id})"),
         _ => anyhow!("the server answered {status} (request {id})"),
-    }
+    };
+    Failure { error, code: code.as_str().unwrap_or_default().to_owned(), retry }
 }

@@ -16,6 +16,12 @@ pub(super) fn line(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Prints one line for people on standard error, where it is no part of the output.
+pub(super) fn aside(text: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stderr(), "{text}")?;
+    Ok(())
+}
+
 /// Prints rows under a head, each column as wide as its widest cell.
 pub(super) fn rows<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
     line(&aligned(head, rows))

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// A size in bytes: a whole number, or one with KiB, MiB, GiB or TiB.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u32); 5] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40), ("", 0)];
     let wrong =
         || format!("`{text}` is not a size; write bytes, or a number with KiB, MiB or GiB such as 512MiB");

@@ -2,6 +2,8 @@
 
 use actix_web::http::StatusCode;
 
+use tenora_adapter_store::UploadError;
+
 use super::ApiError;
 use crate::limits::{Bucket, Refusal};
 
@@ -86,6 +88,44 @@ fn rate_limited(refusal: &Refusal) -> Entry {
     Entry { status: StatusCode::TOO_MANY_REQUESTS, kind, code: "rate_limit_exceeded", retry }
 }
 
+/// The rows of resumable uploads.
+fn upload(problem: &UploadError) -> Entry {
+    use StatusCode as S;
+    match problem {
+        UploadError::NotFound => refused(S::NOT_FOUND, "upload_not_found"),
+        UploadError::NotPending { .. } => refused_for_good(S::CONFLICT, "upload_not_pending"),
+        UploadError::NotCompleted { .. } => refused_for_good(S::CONFLICT, "upload_not_completed"),
+        UploadError::Used => refused_for_good(S::CONFLICT, "upload_used"),
+        UploadError::Expired => refused_for_good(S::CONFLICT, "upload_expired"),
+        UploadError::TooMany { .. } => refused_for_good(S::CONFLICT, "too_many_uploads"),
+        UploadError::Full { .. } => refused_for_good(S::CONFLICT, "upload_full"),
+        UploadError::Busy { .. } => Entry {
+            status: S::TOO_MANY_REQUESTS,
+            kind: Kind::Requests,
+            code: "too_many_parts",
+            retry: Retry::After { ms: 1000 },
+        },
+        UploadError::PartTooLarge { .. } => refused(S::PAYLOAD_TOO_LARGE, "part_too_large"),
+        UploadError::EmptyPart => refused(S::BAD_REQUEST, "part_empty"),
+        UploadError::PartNotFound(_) => refused(S::BAD_REQUEST, "part_not_found"),
+        UploadError::PartRepeated(_) => refused(S::BAD_REQUEST, "part_repeated"),
+        UploadError::WrongSize { .. } => refused(S::BAD_REQUEST, "upload_size_mismatch"),
+        UploadError::WrongDigest { .. } => refused(S::BAD_REQUEST, "digest_mismatch"),
+    }
+}
+
+/// The field that is at fault with a resumable upload.
+fn upload_param(problem: &UploadError) -> Option<&'static str> {
+    match problem {
+        UploadError::PartTooLarge { .. } | UploadError::EmptyPart => Some("data"),
+        UploadError::PartNotFound(_) | UploadError::PartRepeated(_) | UploadError::WrongSize { .. } => {
+            Some("part_ids")
+        }
+        UploadError::WrongDigest { which, .. } => Some(which),
+        _ => None,
+    }
+}
+
 impl ApiError {
     /// This failure's row.
     pub fn entry(&self) -> Entry {
@@ -119,6 +159,7 @@ impl ApiError {
             Self::ModelNotFound { .. } => refused(S::NOT_FOUND, "model_not_found"),
             Self::BaseMismatch { .. } => refused_for_good(S::CONFLICT, "adapter_base_mismatch"),
             Self::AdapterRejected(rejection) => refused(S::BAD_REQUEST, rejection.code),
+            Self::Upload(problem) => upload(problem),
             Self::ContextLengthExceeded { .. } => refused(S::BAD_REQUEST, "context_length_exceeded"),
             Self::NoChatTemplate => refused(S::BAD_REQUEST, "no_chat_template"),
             Self::ChatTemplate(_) => refused(S::BAD_REQUEST, "chat_template_refused"),
@@ -158,6 +199,7 @@ impl ApiError {
             Self::InvalidValue { param, .. } => Some(param.to_string()),
             Self::TooLarge { param, .. } => param.map(str::to_owned),
             Self::AdapterRejected(rejection) => rejection.param.clone(),
+            Self::Upload(problem) => upload_param(problem).map(str::to_owned),
             Self::ModelNotFound { .. }
             | Self::BaseMismatch { .. }
             | Self::AdapterDisabled { .. }

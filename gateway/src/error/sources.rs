@@ -1,6 +1,6 @@
 //! The meanings of the other crates, brought into the catalogue.
 
-use tenora_adapter_store::StoreError;
+use tenora_adapter_store::{StoreError, UploadError};
 use tenora_engine::{AdapterRejection, EngineError, lora::codes};
 
 use super::ApiError;
@@ -40,6 +40,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::KeyNotFound => Self::KeyNotFound,
+            StoreError::Upload(problem) => Self::Upload(problem),
             StoreError::SlugTaken(slug) => Self::TenantExists { slug: slug.to_string() },
             StoreError::InvalidConfig(problem) => {
                 Self::invalid("adapter_config.json", format!("adapter_config.json is not valid: {problem}."))
@@ -69,6 +70,12 @@ impl From<StoreError> for ApiError {
             }
             fault => Self::internal(fault),
         }
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        Self::Upload(error)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole catalogue, as clients match on it.
 
+use tenora_adapter_store::PartId;
 use tenora_engine::AdapterRejection;
 
 use super::*;
@@ -12,6 +13,7 @@ fn refusal(bucket: Bucket, retry_after_ms: Option<u64>) -> Refusal {
 
 fn every_error() -> Vec<ApiError> {
     let text = || "x".to_owned();
+    let part = PartId::parse(&format!("part_{}", "0".repeat(32))).expect("an id");
     vec![
         ApiError::MissingKey,
         ApiError::MalformedKey("it holds no key"),
@@ -39,6 +41,20 @@ fn every_error() -> Vec<ApiError> {
         ApiError::model_not_found("x"),
         ApiError::BaseMismatch { model: text(), base: text() },
         ApiError::AdapterRejected(AdapterRejection::new("adapter_not_finite", "tensor", "x")),
+        ApiError::Upload(UploadError::NotFound),
+        ApiError::Upload(UploadError::NotPending { status: "cancelled" }),
+        ApiError::Upload(UploadError::NotCompleted { status: "pending" }),
+        ApiError::Upload(UploadError::Used),
+        ApiError::Upload(UploadError::Expired),
+        ApiError::Upload(UploadError::TooMany { limit: 16 }),
+        ApiError::Upload(UploadError::Busy { limit: 16 }),
+        ApiError::Upload(UploadError::Full { what: "parts", limit: 1 }),
+        ApiError::Upload(UploadError::PartTooLarge { limit: 1 }),
+        ApiError::Upload(UploadError::EmptyPart),
+        ApiError::Upload(UploadError::PartNotFound(part)),
+        ApiError::Upload(UploadError::PartRepeated(part)),
+        ApiError::Upload(UploadError::WrongSize { declared: 2, got: 1 }),
+        ApiError::Upload(UploadError::WrongDigest { which: "md5", got: text() }),
         ApiError::ContextLengthExceeded { prompt: 2, context: 1 },
         ApiError::NoChatTemplate,
         ApiError::ChatTemplate(text()),

@@ -1,6 +1,7 @@
 //! `/v1/adapters`: adapters, their immutable versions, and the aliases that move between them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::list::Listed;
@@ -219,4 +220,17 @@ pub struct AdapterUpload {
     /// PEFT's `adapter_model.safetensors`.
     #[schema(rename = "adapter_model.safetensors", format = Binary)]
     pub weights: String,
+}
+
+/// An adapter whose weights were sent as a resumable upload.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterFromUpload {
+    /// The adapter's name: `^[a-z0-9][a-z0-9._-]{0,63}$`.
+    pub name: String,
+    /// What PEFT's `adapter_config.json` holds; kept as it is sent.
+    #[schema(value_type = Object)]
+    pub config: Box<RawValue>,
+    /// The completed upload of PEFT's `adapter_model.safetensors`, or its file.
+    pub weights_upload_id: String,
 }

@@ -1,5 +1,6 @@
 """The official Python client against a running demo, whose credentials TENORA_TEST_CREDENTIALS names."""
 
+import hashlib
 import json
 import os
 import unittest
@@ -12,6 +13,7 @@ import pydantic
 
 CREDENTIALS = json.loads(Path(os.environ["TENORA_TEST_CREDENTIALS"]).read_text(encoding="utf-8"))
 TENANTS = CREDENTIALS["tenants"]
+DEMO = Path(__file__).resolve().parents[3] / "demo" / "adapters"
 QUESTIONS = {
     "ticket-triage": "I was charged twice for my order.",
     "text-to-sql": "List all customers from Delhi.",
@@ -101,6 +103,35 @@ class Chat(unittest.TestCase):
             base = [model.id for model in models if model.parent is None]
             self.assertEqual([model.id for model in models], base + tenant["adapters"])
             self.assertEqual(client(tenant["api_key"]).models.retrieve(tenant["adapters"][0]).parent, base[0])
+
+
+class Uploads(unittest.TestCase):
+    def test_weights_in_parts_become_an_adapter_that_answers(self):
+        tenant, folder = TENANTS[0], DEMO / "text-to-sql"
+        one = client(tenant["api_key"])
+        weights = folder / "adapter_model.safetensors"
+        md5 = hashlib.md5(weights.read_bytes(), usedforsecurity=False).hexdigest()
+        kind = {"mime_type": "application/octet-stream", "purpose": "adapter"}
+        upload = one.uploads.upload_file_chunked(file=weights, part_size=200_000, md5=md5, **kind)
+        self.assertEqual((upload.status, upload.bytes), ("completed", weights.stat().st_size))
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        made = {"name": "sql-in-parts", "config": config, "weights_upload_id": upload.file.id}
+        version = one.post("/adapters", cast_to=object, body=made)
+        self.addCleanup(one.delete, "/adapters/sql-in-parts", cast_to=object)
+        self.assertEqual(version["model"], "sql-in-parts@1")
+        answer = one.chat.completions.create(**{**question("text-to-sql"), "model": "sql-in-parts"})
+        self.assertTrue(answer.choices[0].message.content.upper().startswith("SELECT"), answer)
+
+    def test_an_upload_that_was_given_up_takes_no_parts(self):
+        one = client(TENANTS[0]["api_key"])
+        upload = one.uploads.create(bytes=3, filename="x", mime_type="x/y", purpose="adapter")
+        self.assertEqual((upload.object, upload.status, upload.file), ("upload", "pending", None))
+        part = one.uploads.parts.create(upload.id, data=b"abc")
+        self.assertEqual((part.object, part.upload_id), ("upload.part", upload.id))
+        self.assertEqual(one.uploads.cancel(upload.id).status, "cancelled")
+        with self.assertRaises(openai.ConflictError) as caught:
+            one.uploads.complete(upload.id, part_ids=[part.id])
+        self.assertEqual(caught.exception.code, "upload_not_pending")
 
 
 class Errors(unittest.TestCase):
