@@ -257,11 +257,12 @@ impl Engine {
     /// The first thing that is wrong, with a code of [`lora::codes`].
     pub fn check_adapter(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
         let EngineConfig { max_rank, adapter_bytes, .. } = self.0.config;
-        let report = lora::check(config, weights, &self.0.model, max_rank)?;
+        let mut report = lora::check(config, weights, &self.0.model, max_rank)?;
         let bytes = (self.0.resident_bytes)(report.bytes);
         if bytes > adapter_bytes {
             return Err(residency::too_large(bytes, adapter_bytes));
         }
+        report.passed_here(&self.0.base.id);
         Ok(report)
     }
 

@@ -38,7 +38,7 @@ pub mod error;
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
-pub use lora::AdapterReport;
+pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
