@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build-tests test test-rust test-clients check bench bench-gateway bench-registry fmt
+.PHONY: help run build-tests test test-rust test-clients fuzz check bench bench-gateway bench-registry fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -30,6 +30,10 @@ endif
 
 test-clients: build-tests ## Run the official OpenAI clients and a short demo evaluation against the demo
 	tests/clients/run.sh $(TENORA)
+
+FUZZ_S := 60
+fuzz: ## Mutate adapters against the upload's checks for FUZZ_S seconds
+	FUZZ_S=$(FUZZ_S) cargo test --release --workspace --test fuzz -- --ignored --nocapture
 
 check: ## Formatting, lints, documentation, licences
 	cargo fmt --all --check

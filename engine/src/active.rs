@@ -44,6 +44,8 @@ pub(crate) struct Submission {
     /// The tenant's share beside other tenants.
     pub(crate) weight: NonZeroU32,
     pub(crate) deadline: Option<Instant>,
+    /// Whether its adapter is on trial: then its tenant pays for the load too, and a fault is told as what it is.
+    pub(crate) trial: bool,
 }
 
 /// A request in progress.

@@ -2,6 +2,7 @@
 //! encoded here, on the caller's side of the queue.
 
 use std::{
+    num::NonZeroU32,
     path::Path,
     pin::Pin,
     sync::{Arc, mpsc as queue},
@@ -13,11 +14,12 @@ use std::{
 use futures_core::Stream;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 
 use crate::{
     active::{EVENT_BUFFER, Submission},
+    canary::{self, Answer, Canary, Trials},
     config::{EngineConfig, LoadProgress, RunnerChoice},
     error::{AdapterRejection, EngineError},
     grammar::{self, Grammar, Grammars},
@@ -25,7 +27,7 @@ use crate::{
     lora::{self, AdapterReport},
     model::ModelConfig,
     queue::Queue,
-    request::{CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
+    request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
     residency::{self, Residency},
     runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
     stats::Stats,
@@ -51,6 +53,7 @@ struct Shared {
     compilers: Arc<Semaphore>,
     config: EngineConfig,
     resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
+    trials: Trials,
     commands: queue::SyncSender<Command>,
     queue: Queue,
     stats: watch::Receiver<Stats>,
@@ -129,6 +132,7 @@ impl Engine {
         let BaseFacts { model, fingerprint, parameters, .. } = facts;
         let codec = Arc::new(TextCodec::read(&config.model, model.vocab_size)?);
         let template = ChatTemplate::read(&config.model)?;
+        let trials = Trials::new(&codec, (model.vocab_size, model.context_length), R::NOISE);
         let grammars = Grammars::new(&codec, model.vocab_size, &model.eos_tokens)?;
         let base = BaseInfo {
             id: config.model_id.clone(),
@@ -165,6 +169,7 @@ impl Engine {
             compilers,
             config,
             resident_bytes,
+            trials,
             commands,
             queue,
             stats,
@@ -210,6 +215,56 @@ impl Engine {
     /// What is wrong with its answer's format; [`EngineError::QueueFull`] when too many wait already. What goes
     /// wrong later, such as the load of its adapter, comes as the stream's last item.
     pub async fn submit(&self, prepared: Prepared) -> Result<TokenStream, EngineError> {
+        self.enqueue(prepared, false).await
+    }
+
+    /// Has an adapter answer one short prompt before anybody relies on it: queued like every request, in its owner's domain
+    /// and on its account, its load included.
+    ///
+    /// # Errors
+    /// [`EngineError::Adapter`] with [`codes::NOT_FINITE`](lora::codes::NOT_FINITE): the model's numbers overflow with it, and
+    /// it is out of service from then on. With [`codes::DOES_NOTHING`](lora::codes::DOES_NOTHING): it changes nothing.
+    /// Otherwise those of [`Engine::generate`].
+    pub async fn canary(
+        &self,
+        files: AdapterFiles,
+        domain: CacheDomain,
+        deadline: Instant,
+    ) -> Result<Canary, EngineError> {
+        let ask = |adapter| {
+            self.answer(GenerateRequest {
+                prompt: Prompt::Tokens(self.0.trials.prompt()),
+                adapter,
+                domain,
+                sampling: Trials::sampling(),
+                weight: NonZeroU32::MIN,
+                deadline: Some(deadline),
+            })
+        };
+        // The base's answer may be somebody else's request that waits, with another deadline.
+        let judged = timeout_at(deadline.into(), self.0.trials.judge(files, ask)).await;
+        judged.unwrap_or(Err(EngineError::DeadlineExceeded))
+    }
+
+    /// The whole answer to a trial.
+    async fn answer(&self, request: GenerateRequest) -> Result<Answer, EngineError> {
+        let mut stream = self.enqueue(self.prepare(request).await?, true).await?;
+        let mut likeliest = Vec::new();
+        while let Some(event) = stream.events.recv().await {
+            match event? {
+                Event::Text { logprobs, .. } => {
+                    likeliest = logprobs.first().map_or(likeliest, |first| canary::likeliest(&first.top));
+                }
+                Event::Finished { .. } => {}
+                Event::Done(usage) => {
+                    return Ok(Answer { likeliest, usage, adapter_bytes: stream.progress.adapter_bytes() });
+                }
+            }
+        }
+        Err(EngineError::ShuttingDown)
+    }
+
+    async fn enqueue(&self, prepared: Prepared, trial: bool) -> Result<TokenStream, EngineError> {
         let Prepared { tokens: prompt, request, .. } = prepared;
         let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
         let grammar = self.compile(std::mem::take(&mut sampling.format)).await?;
@@ -229,6 +284,7 @@ impl Engine {
             submitted: Instant::now(),
             weight,
             deadline,
+            trial,
         };
         match self.0.commands.try_send(Command::Submit(Box::new(submission))) {
             Ok(()) => Ok(TokenStream { events: stream, progress }),
@@ -257,11 +313,12 @@ impl Engine {
     /// The first thing that is wrong, with a code of [`lora::codes`].
     pub fn check_adapter(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
         let EngineConfig { max_rank, adapter_bytes, .. } = self.0.config;
-        let report = lora::check(config, weights, &self.0.model, max_rank)?;
+        let mut report = lora::check(config, weights, &self.0.model, max_rank)?;
         let bytes = (self.0.resident_bytes)(report.bytes);
         if bytes > adapter_bytes {
             return Err(residency::too_large(bytes, adapter_bytes));
         }
+        report.passed_here(&self.0.base.id);
         Ok(report)
     }
 

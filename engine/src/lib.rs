@@ -3,6 +3,8 @@
 // In reading order: a module knows only those below it.
 mod handle;
 
+mod canary;
+
 mod worker;
 
 mod step;
@@ -35,10 +37,11 @@ mod stats;
 pub mod config;
 pub mod error;
 
+pub use canary::Canary;
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
-pub use lora::AdapterReport;
+pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,

@@ -6,6 +6,9 @@ pub(crate) mod read;
 mod fit;
 mod report;
 
+mod values;
+
+mod names;
 mod peft_config;
 mod targets;
 
@@ -14,5 +17,6 @@ mod json;
 
 pub mod codes;
 
-pub use read::check;
+pub use read::{check, check_offline};
 pub use report::AdapterReport;
+pub use values::{ModuleNorm, Warning};

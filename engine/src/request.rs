@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -200,12 +200,22 @@ pub struct Progress {
     prompt_tokens: AtomicU32,
     cached_tokens: AtomicU32,
     completion_tokens: AtomicU32,
+    adapter_bytes: AtomicUsize,
 }
 
 impl Progress {
     /// Tokens of the prompt, those of them that were reused, and tokens generated over all choices.
     pub fn tokens(&self) -> [u32; 3] {
         [&self.prompt_tokens, &self.cached_tokens, &self.completion_tokens].map(|count| count.load(Relaxed))
+    }
+
+    /// Bytes that the adapter takes in memory; 0 until the first row, and without an adapter.
+    pub(crate) fn adapter_bytes(&self) -> usize {
+        self.adapter_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn answered_by(&self, adapter_bytes: usize) {
+        self.adapter_bytes.store(adapter_bytes, Relaxed);
     }
 
     pub(crate) fn begun(&self, prompt: usize, cached: usize) {

@@ -59,6 +59,8 @@ struct Entry<A> {
     /// `None` while it loads.
     adapter: Option<Arc<A>>,
     bytes: usize,
+    /// How long its load took, once it has ended.
+    load_time: Duration,
     wanted: u64,
     /// The tenant that wanted it last.
     owner: Client,
@@ -180,6 +182,11 @@ impl<A: ResidentAdapter> Residency<A> {
         Some(adapter)
     }
 
+    /// How long an adapter's load took.
+    pub(crate) fn load_time(&self, digest: &Digest) -> Duration {
+        self.entries.get(digest).map_or(Duration::ZERO, |entry| entry.load_time)
+    }
+
     /// Begins the loads that are due and have room; `files` tells a request's. Returns what cannot be loaded at all.
     pub(crate) fn start_loads<'a>(
         &mut self,
@@ -224,6 +231,7 @@ impl<A: ResidentAdapter> Residency<A> {
                 (Ok(adapter), Some(entry)) => {
                     self.counts.loads += 1;
                     entry.bytes = adapter.bytes();
+                    entry.load_time = took;
                     entry.adapter = Some(Arc::new(adapter));
                 }
                 (Ok(_), None) => {}
@@ -322,7 +330,8 @@ impl<A: ResidentAdapter> Residency<A> {
         thread::load(files.clone(), &self.loader, self.outcomes.0.clone(), Arc::clone(&self.wake))?;
         self.missing.remove(&digest);
         let owner = Client { tenant: waiter.tenant, weight: waiter.weight };
-        self.entries.insert(digest, Entry { adapter: None, bytes, wanted: self.tick, owner, fresh: true });
+        let (wanted, load_time) = (self.tick, Duration::ZERO);
+        self.entries.insert(digest, Entry { adapter: None, bytes, load_time, wanted, owner, fresh: true });
         Ok(true)
     }
 }

@@ -45,6 +45,10 @@ pub trait Runner: Send + 'static {
     /// An adapter in the form this runner computes with.
     type Adapter: ResidentAdapter;
 
+    /// How far a row's logits may differ between two batches, by the tolerance that the contract suite holds runners to;
+    /// 0 where they are the same bits in all.
+    const NOISE: f32 = 1e-4;
+
     /// Runs one step: writes keys and values of every row into its blocks and returns one row of `vocab_size` logits
     /// for each sequence that wants them, in order. Calls `between` before each layer, so that a caller with other
     /// short work need not wait for the end.

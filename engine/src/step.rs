@@ -28,6 +28,7 @@ use crate::{
     config::EngineConfig,
     error::{AdapterRejection, EngineError},
     kv_pool::KvPool,
+    lora::codes,
     residency::{Digest, Residency, Waiter},
     runner::{BaseFacts, Logits, ResidentAdapter, Runner},
     stats::Stats,
@@ -260,6 +261,14 @@ impl<R: Runner> Stepper<R> {
             _ => None,
         };
         let faulty: BTreeSet<Digest> = failed.iter().filter_map(digest).collect();
+        // Whoever tries an adapter is told what it does, and not only that it is out of service now.
+        let tries_it = |(number, error): &(u64, EngineError)| {
+            let own = self.requests.get(number).map(|request| &request.submission);
+            matches!(error, EngineError::NotFinite { .. })
+                && own.is_some_and(|own| own.trial && own.adapter.is_some())
+        };
+        let (tried, failed): (Failed, Failed) = failed.into_iter().partition(tries_it);
+        self.fail(tried.into_iter().map(|(number, _)| (number, overflows().into())).collect());
         for digest in faulty {
             let rejection =
                 self.residency.disable(digest, "it makes the model's numbers overflow (NaN or infinity)");
@@ -370,6 +379,12 @@ impl<R: Runner> Stepper<R> {
         let running = self.requests.values().flat_map(|r| &r.choices).filter_map(|c| c.running.as_ref());
         self.pool.check_integrity(running.map(|running| running.blocks.blocks().len()).sum())
     }
+}
+
+fn overflows() -> AdapterRejection {
+    let message = "with this adapter the model's numbers overflow (NaN or infinity): its values are finite, and too large \
+                   together; was its training stable, and is `lora_alpha` the one that it was trained with?";
+    AdapterRejection::whole(codes::NOT_FINITE, message)
 }
 
 /// A step in which a panic is a fault like any other.

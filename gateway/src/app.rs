@@ -1,17 +1,27 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
-use std::{num::NonZeroU32, sync::Arc};
-
-use tenora_adapter_store::{AdapterName, AdapterStore, ModelRef, Staged, StoreError, Version, VersionNumber};
-use tenora_engine::{
-    AdapterFiles, AdapterReport, BaseInfo, Engine, GenerateRequest, Prepared, Prompt, Sampling,
+use std::{
+    num::NonZeroU32,
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use tenora_adapter_store::{
+    AdapterName, AdapterStore, ModelRef, Staged, StoreError, Tenant, Version, VersionNumber,
+};
+use tenora_engine::{
+    AdapterFiles, AdapterReport, BaseInfo, Canary, Engine, EngineError, GenerateRequest, Prepared, Prompt,
+    Sampling,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
 use tracing::{Instrument, info_span};
 
 use crate::{
     admission::{Admission, AdmittedStream, Demand, Permit},
-    auth::Caller,
+    auth::{Caller, cache_domain},
     error::ApiError,
 };
 
@@ -19,6 +29,9 @@ use crate::{
 const CONCURRENT_CHECKS: usize = 2;
 /// Uploads that are received or checked at the same time; each has a file on the disk.
 const CONCURRENT_PUSHES: usize = 64;
+/// How long an adapter waits for its first answer behind others' requests.
+const CANARY_PATIENCE: Duration = Duration::from_secs(10 * 60);
+const QUEUE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The server's parts.
 pub struct App {
@@ -184,6 +197,23 @@ impl App {
         let engine = self.engine.clone();
         let checked = tokio::task::spawn_blocking(move || engine.check_adapter(&config, &weights));
         Ok(checked.await.map_err(ApiError::internal)??)
+    }
+
+    /// Has the engine answer once with staged files, on their owner's account. A full queue is others' traffic: it waits.
+    pub async fn canary(&self, owner: &Tenant, staged: &Arc<Staged>) -> Result<Canary, ApiError> {
+        let deadline = Instant::now() + CANARY_PATIENCE;
+        loop {
+            let files = AdapterFiles {
+                digest: *staged.digest().as_bytes(),
+                config: staged.config_path().to_owned(),
+                weights: staged.weights_path().to_owned(),
+                pin: Arc::<Staged>::clone(staged),
+            };
+            match self.engine.canary(files, cache_domain(owner), deadline).await {
+                Err(EngineError::QueueFull { .. }) if Instant::now() < deadline => sleep(QUEUE_PAUSE).await,
+                answered => return Ok(answered?),
+            }
+        }
     }
 
     /// Stops the engine; what it still runs ends with an error.

@@ -116,8 +116,13 @@ impl<S> Caller<S> {
 
     /// KV blocks are shared within a tenant only.
     pub fn cache_domain(&self) -> CacheDomain {
-        CacheDomain(self.tenant().id.as_uuid().as_u128())
+        cache_domain(self.tenant())
     }
+}
+
+/// A tenant as the engine knows it.
+pub(crate) fn cache_domain(tenant: &Tenant) -> CacheDomain {
+    CacheDomain(tenant.id.as_uuid().as_u128())
 }
 
 impl<S: Scope> FromRequest for Caller<S> {

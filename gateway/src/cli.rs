@@ -1,8 +1,9 @@
 //! The command line: what can be asked for, and what runs then. `serve` and `migrate` are the server; everything else is
-//! a client of its HTTP API, `bench` of a server that it starts itself.
+//! a client of its HTTP API, `bench` of a server that it starts itself; `adapter check` needs none.
 
 mod adapter;
 mod admin;
+mod check;
 mod client;
 mod me;
 mod push;

@@ -146,7 +146,7 @@ async fn ensure_adapter(app: &Arc<App>, dir: &Path, tenant: &Tenant, name: &str)
         owner: tenant.clone(),
         actor: Actor::SYSTEM,
         name: adapter,
-        staged,
+        staged: Arc::new(staged),
         upload: None,
         moves_latest: false,
     };

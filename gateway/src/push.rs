@@ -1,8 +1,13 @@
-//! A push: staged files → *check → commit*, on record from its beginning to its end. It runs on when whoever asked for it
+//! A push: staged files → *check → canary → commit*, on record from its beginning to its end. It runs on when whoever asked for it
 //! hangs up: its bytes are here, and its push says what became of them.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use serde_json::json;
 use tenora_adapter_store::{
     Actor, AdapterName, Cap, Checked, Ending, Push, PushId, Refusal, Staged, Tenant, UploadId, VersionRecord,
 };
@@ -27,7 +32,7 @@ pub struct Candidate {
     /// The adapter's name.
     pub name: AdapterName,
     /// Its files.
-    pub staged: Staged,
+    pub staged: Arc<Staged>,
     /// The resumable upload that the weights came from, which is of no more use once there is a version.
     pub upload: Option<UploadId>,
     /// Whether the alias `latest` is to move to it.
@@ -108,14 +113,26 @@ impl Work {
 
     async fn validate(&mut self) -> Result<VersionRecord, ApiError> {
         let Candidate { owner, actor, name, staged, moves_latest, .. } = &self.candidate;
-        let report = self.app.check(staged).instrument(info_span!("check")).await?;
-        let rank = report.rank as u64;
-        let report = serde_json::to_value(report).map_err(ApiError::internal)?;
+        let began = Instant::now();
+        let found = self.app.check(staged).instrument(info_span!("check")).await?;
+        let rank = found.rank as u64;
+        let mut report = serde_json::to_value(found).map_err(ApiError::internal)?;
+        report["check_ms"] = ms(began.elapsed());
         self.report = Some(report.clone());
         let limits = self.app.admission.limits_of(owner);
         if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| rank > *most) {
             return Err(ApiError::OverQuota { what: "for an adapter's rank", limit });
         }
+        let canary = self.app.canary(owner, staged).instrument(info_span!("canary")).await?;
+        if let Some(checks) = report["checks"].as_array_mut() {
+            checks.push("canary".into());
+        }
+        report["canary"] = json!({
+            "effect": canary.effect,
+            "load_ms": ms(canary.load),
+            "run_ms": ms(canary.run),
+            "resident_bytes": canary.resident_bytes,
+        });
         let checked = Checked {
             report,
             base_fingerprint: self.app.base().fingerprint.clone(),
@@ -126,6 +143,11 @@ impl Work {
         let store = self.app.store.tenant(owner.id);
         Ok(store.commit(name, staged, checked, actor).instrument(info_span!("commit")).await?)
     }
+}
+
+/// Milliseconds with a decimal.
+fn ms(time: Duration) -> serde_json::Value {
+    json!((time.as_secs_f64() * 1e4).round() / 10.0)
 }
 
 /// The record's own troubles stop no push: it is found abandoned later.

@@ -1,9 +1,12 @@
-//! The stable codes of every refusal, in one place. Clients match on them: a code is never renamed.
+//! The stable codes of every refusal, in one place, and the checks that give them, in order. Clients match on both: neither
+//! is ever renamed.
 
 /// `adapter_config.json` is longer than the limit.
 pub const CONFIG_TOO_LARGE: &str = "adapter_config_too_large";
 /// `adapter_config.json` is not one JSON object.
 pub const CONFIG_INVALID_JSON: &str = "adapter_config_invalid_json";
+/// `adapter_config.json` has more values within each other than any config needs.
+pub const CONFIG_TOO_DEEP: &str = "adapter_config_too_deep";
 /// `adapter_config.json` names a key twice.
 pub const CONFIG_DUPLICATE_KEY: &str = "adapter_config_duplicate_key";
 /// A field of `adapter_config.json` has the wrong type.
@@ -64,6 +67,8 @@ pub const HEADER_TOO_LARGE: &str = "adapter_header_too_large";
 pub const HEADER_INVALID: &str = "adapter_header_invalid";
 /// The weights file's header names a key twice.
 pub const HEADER_DUPLICATE_KEY: &str = "adapter_header_duplicate_key";
+/// The text in `__metadata__` is longer than the limit.
+pub const METADATA_TOO_LARGE: &str = "adapter_metadata_too_large";
 /// Tensor offsets overlap, leave holes or disagree with shapes.
 pub const OFFSETS_INVALID: &str = "adapter_offsets_invalid";
 /// More tensors than any adapter has.
@@ -72,6 +77,10 @@ pub const TOO_MANY_TENSORS: &str = "adapter_too_many_tensors";
 pub const TENSOR_NAME_INVALID: &str = "adapter_tensor_name_invalid";
 /// A tensor type other than F32, F16 and BF16.
 pub const UNSUPPORTED_DTYPE: &str = "adapter_unsupported_dtype";
+/// A tensor without numbers, or no tensor at all: the weights were not gathered before they were saved.
+pub const EMPTY_TENSOR: &str = "adapter_empty_tensor";
+/// A model's own weights, with or without an adapter in them.
+pub const WHOLE_MODEL: &str = "adapter_whole_model";
 
 /// A tensor's shape does not fit the base model.
 pub const WRONG_SHAPE: &str = "adapter_wrong_shape";
@@ -83,13 +92,17 @@ pub const UNKNOWN_MODULE: &str = "adapter_unknown_module";
 pub const LAYER_OUT_OF_RANGE: &str = "adapter_layer_out_of_range";
 /// A tensor that is no LoRA weight.
 pub const UNEXPECTED_TENSOR: &str = "adapter_unexpected_tensor";
+/// Weights of more than one adapter in one file.
+pub const SEVERAL_ADAPTERS: &str = "adapter_several_adapters";
 /// An A without its B, or a B without its A.
 pub const MISSING_PAIR: &str = "adapter_missing_pair";
 /// Tensors and config disagree about the targets.
 pub const TARGETS_DISAGREE: &str = "adapter_targets_disagree";
-/// NaN or infinity in a tensor.
+/// NaN or infinity in a tensor, or in the model's answer with the adapter.
 pub const NOT_FINITE: &str = "adapter_not_finite";
-/// Every B is zero: the adapter would be the base model.
+/// Numbers so large that the model's own could overflow.
+pub const VALUES_TOO_LARGE: &str = "adapter_values_too_large";
+/// With the adapter the model answers as without it.
 pub const DOES_NOTHING: &str = "adapter_does_nothing";
 
 /// The files are not those that the digest names.
@@ -102,3 +115,45 @@ pub const NOT_LOADED: &str = "adapter_not_loaded";
 pub const DISABLED: &str = "adapter_disabled";
 /// The adapter takes more memory than all adapters together may.
 pub const TOO_LARGE_FOR_MEMORY: &str = "adapter_too_large_for_memory";
+
+/// The checks of an upload in the order in which they are made, and the codes that each refuses with. A report names those
+/// that its adapter passed.
+pub const CHECKS: [(&str, &[&str]); 13] = [
+    ("config_json", &[CONFIG_TOO_LARGE, CONFIG_INVALID_JSON, CONFIG_TOO_DEEP, CONFIG_DUPLICATE_KEY]),
+    (
+        "config_options",
+        &[
+            UNSUPPORTED_PEFT_TYPE,
+            UNSUPPORTED_TASK_TYPE,
+            UNSUPPORTED_DORA,
+            UNSUPPORTED_MODULES_TO_SAVE,
+            UNSUPPORTED_BIAS,
+            UNSUPPORTED_FAN_IN_FAN_OUT,
+            UNSUPPORTED_LAYER_REPLICATION,
+            UNSUPPORTED_TRAINABLE_TOKENS,
+            UNSUPPORTED_QALORA,
+            UNSUPPORTED_TARGET_PARAMETERS,
+            UNSUPPORTED_INITIALIZER,
+            UNSUPPORTED_MEGATRON,
+            UNSUPPORTED_ALORA,
+            UNSUPPORTED_OPTION,
+        ],
+    ),
+    (
+        "config_fields",
+        &[CONFIG_WRONG_TYPE, CONFIG_MISSING_FIELD, INVALID_RANK, INVALID_ALPHA, INVALID_PATTERN],
+    ),
+    ("container", &[UNREADABLE, NOT_SAFETENSORS, HEADER_TOO_LARGE]),
+    ("header", &[HEADER_INVALID, HEADER_DUPLICATE_KEY, METADATA_TOO_LARGE, TOO_MANY_TENSORS, WHOLE_MODEL]),
+    ("tensors", &[TENSOR_NAME_INVALID, UNSUPPORTED_DTYPE, EMPTY_TENSOR]),
+    ("layout", &[OFFSETS_INVALID, TRUNCATED, TRAILING_BYTES]),
+    ("names", &[UNEXPECTED_TENSOR, SEVERAL_ADAPTERS, UNKNOWN_MODULE, LAYER_OUT_OF_RANGE, MISSING_PAIR]),
+    ("targets", &[UNSUPPORTED_EMBEDDINGS, TARGETS_DISAGREE, AMBIGUOUS_PATTERN]),
+    ("shapes", &[WRONG_SHAPE, RANK_MISMATCH, RANK_TOO_HIGH]),
+    ("values", &[NOT_FINITE, VALUES_TOO_LARGE]),
+    ("effect", &[DOES_NOTHING]),
+    ("memory", &[TOO_LARGE_FOR_MEMORY]),
+];
+
+/// What can become of an adapter that passed them, when it is to be used.
+pub const IN_USE: [&str; 3] = [DIGEST_MISMATCH, NOT_LOADED, DISABLED];

@@ -6,25 +6,14 @@ use std::collections::BTreeMap;
 use super::{
     codes,
     header::{FloatType, TensorInfo, shown},
+    names::{self, LoraName, Side},
     peft_config::PeftConfig,
-    targets::{Place, embeddings_refused},
+    targets::Place,
 };
 use crate::{
     error::AdapterRejection,
     model::{ModelConfig, Projection},
 };
-
-/// What PEFT puts before the base model's own module names.
-const PREFIX: &str = "base_model.model.";
-
-/// Which of a pair of matrices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Side {
-    /// `[rank, inputs]`.
-    A,
-    /// `[outputs, rank]`.
-    B,
-}
 
 /// A tensor with its place in the base model.
 #[derive(Debug)]
@@ -54,10 +43,12 @@ pub(super) fn place(
     model: &ModelConfig,
     max_rank: usize,
 ) -> Result<Vec<PlacedTensor>, AdapterRejection> {
+    let names = tensors.iter().map(|tensor| names::parse(&tensor.name)).collect::<Result<Vec<_>, _>>()?;
+    refuse_several(tensors, &names)?;
     let mut pairs: BTreeMap<(Place, Side), &TensorInfo> = BTreeMap::new();
     let mut keys = Vec::with_capacity(tensors.len());
-    for tensor in tensors {
-        let key = parse_name(&tensor.name, model)?;
+    for (tensor, name) in tensors.iter().zip(&names) {
+        let key = (place_of(tensor, &name.module, model)?, name.side);
         if let Some(other) = pairs.insert(key, tensor) {
             let problem = format!("and `{}` are the same weight; keep one", other.name);
             return Err(refuse(codes::UNEXPECTED_TENSOR, tensor, &problem));
@@ -80,13 +71,11 @@ fn refuse(code: &'static str, tensor: &TensorInfo, problem: &str) -> AdapterReje
     AdapterRejection::new(code, &tensor.name, format!("tensor `{}` {problem}", tensor.name))
 }
 
-/// `base_model.model.model.layers.{i}.{block}.{projection}.lora_{A|B}[.default].weight`.
-fn parse_name(name: &str, model: &ModelConfig) -> Result<(Place, Side), AdapterRejection> {
+/// The place of a LoRA weight in the base model.
+fn place_of(tensor: &TensorInfo, module: &str, model: &ModelConfig) -> Result<Place, AdapterRejection> {
     let unknown = |what: &str| {
-        let message = format!("tensor `{name}` {what}; was the adapter trained on another base?");
-        AdapterRejection::new(codes::UNKNOWN_MODULE, name, message)
+        refuse(codes::UNKNOWN_MODULE, tensor, &format!("{what}; was the adapter trained on another base?"))
     };
-    let (module, side) = split_side(name)?;
     let rest = module
         .strip_prefix("model.layers.")
         .ok_or_else(|| unknown("belongs to no decoder layer of the base model"))?;
@@ -98,51 +87,32 @@ fn parse_name(name: &str, model: &ModelConfig) -> Result<(Place, Side), AdapterR
         .find(|p| rest.split_once('.') == Some((p.block(), p.name())))
         .ok_or_else(|| unknown("names a module that the base model does not have"))?;
     if layer >= model.layers {
-        let message = format!(
-            "tensor `{name}` is for layer {layer}, and the base model has {} (from 0); was the adapter trained on \
-             another base?",
+        let problem = format!(
+            "is for layer {layer}, and the base model has {} (from 0); was the adapter trained on another base?",
             model.layers
         );
-        return Err(AdapterRejection::new(codes::LAYER_OUT_OF_RANGE, name, message));
+        return Err(refuse(codes::LAYER_OUT_OF_RANGE, tensor, &problem));
     }
-    Ok(((layer, projection), side))
+    Ok((layer, projection))
 }
 
-/// The base model's module, and which matrix of its pair the tensor is.
-fn split_side(name: &str) -> Result<(&str, Side), AdapterRejection> {
-    let refuse =
-        |code, problem: &str| Err(AdapterRejection::new(code, name, format!("tensor `{name}` {problem}")));
-    if name.contains("lora_embedding_") || name.contains("embed_tokens") || name.contains("lm_head") {
-        return Err(embeddings_refused(name, "embed_tokens` or `lm_head"));
-    }
-    if name.contains("lora_magnitude_vector") {
-        return refuse(codes::UNSUPPORTED_DORA, "belongs to DoRA; train with `use_dora=False`");
-    }
-    if name.contains("modules_to_save") {
-        return refuse(codes::UNSUPPORTED_MODULES_TO_SAVE, "is a fully trained module; train without it");
-    }
-    if name.ends_with(".bias") {
-        return refuse(
-            codes::UNSUPPORTED_BIAS,
-            "is a bias; train with `bias=\"none\"` and `lora_bias=False`",
-        );
-    }
-    let Some(module) = name.strip_prefix(PREFIX) else {
-        return refuse(
-            codes::UNEXPECTED_TENSOR,
-            &format!("does not begin with `{PREFIX}`, as PEFT's files do"),
-        );
+/// One file holds one adapter: what it is called is the same in all names, or in none.
+fn refuse_several(tensors: &[TensorInfo], names: &[LoraName]) -> Result<(), AdapterRejection> {
+    let called = |name: &LoraName| match &name.adapter {
+        Some(adapter) => format!("the adapter `{adapter}`"),
+        None => "an adapter without a name".to_owned(),
     };
-    let sides = [
-        (".lora_A.weight", Side::A),
-        (".lora_B.weight", Side::B),
-        (".lora_A.default.weight", Side::A),
-        (".lora_B.default.weight", Side::B),
-    ];
-    match sides.iter().find_map(|(suffix, side)| Some((module.strip_suffix(suffix)?, *side))) {
-        Some(found) => Ok(found),
-        None => refuse(codes::UNEXPECTED_TENSOR, "is neither `lora_A.weight` nor `lora_B.weight`; remove it"),
-    }
+    let other = names.iter().position(|name| name.adapter != names[0].adapter);
+    other.map_or(Ok(()), |other| {
+        let problem = format!(
+            "belongs to {}, and `{}` to {}; save each adapter by itself, as \
+             `model.save_pretrained(folder, selected_adapters=[…])` does",
+            called(&names[other]),
+            tensors[0].name,
+            called(&names[0])
+        );
+        Err(refuse(codes::SEVERAL_ADAPTERS, &tensors[other], &problem))
+    })
 }
 
 fn refuse_incomplete(pairs: &BTreeMap<(Place, Side), &TensorInfo>) -> Result<(), AdapterRejection> {

@@ -18,6 +18,14 @@ const MAX_HEADER_BYTES: u64 = 4 << 20;
 const MAX_TENSORS: usize = 16_384;
 /// Longest tensor name, in bytes.
 const MAX_NAME_BYTES: usize = 256;
+/// Most text in `__metadata__`, in bytes; PEFT writes `{"format": "pt"}`.
+const MAX_METADATA_BYTES: usize = 64 << 10;
+/// Objects and lists within each other: the header, a tensor, its shape.
+const MAX_DEPTH: usize = 3;
+/// Most rows or columns of a tensor.
+const MAX_SIDE: u64 = u32::MAX as u64;
+/// The header's one key that is no tensor.
+const METADATA: &str = "__metadata__";
 /// Bytes of the header's length at the start of the file.
 const PREFIX_BYTES: u64 = 8;
 
@@ -111,62 +119,98 @@ fn read_exact(file: &mut impl Read, buffer: &mut [u8]) -> Result<(), AdapterReje
     })
 }
 
-/// What a file that is no safetensors file seems to be, by its first bytes.
-fn sniff(start: &[u8; 8]) -> Option<&'static str> {
+/// What a file that is no safetensors file seems to be, by its first bytes, and what to upload instead.
+fn sniff(start: &[u8; 8]) -> Option<(&'static str, &'static str)> {
+    const SAVE: &str =
+        "save the adapter as safetensors: `model.save_pretrained(folder, safe_serialization=True)`";
     match start {
-        [b'P', b'K', ..] => Some("a zip archive (as torch.save writes)"),
-        [0x80, 2..=5, ..] => Some("a Python pickle"),
-        [0x1f, 0x8b, ..] => Some("a gzip archive"),
-        [0x7f, b'E', b'L', b'F', ..] => Some("a program"),
-        [b'G', b'G', b'U', b'F', ..] => Some("a GGUF file"),
-        b"version " => Some("a Git LFS pointer, not the file it points to"),
-        [b'<', ..] => Some("an HTML or XML page"),
+        [b'P', b'K', ..] => Some(("a zip archive (as torch.save writes)", SAVE)),
+        [0x80, 2..=5, ..] => Some(("a Python pickle", SAVE)),
+        [0x1f, 0x8b, ..] => Some(("a gzip archive", "upload the file that is in it")),
+        [0x7f, b'E', b'L', b'F', ..] => Some(("a program", SAVE)),
+        [b'G', b'G', b'U', b'F', ..] => {
+            Some(("a GGUF file", "upload the adapter that PEFT saved and that it was converted from"))
+        }
+        b"version " => Some(("a Git LFS pointer, not the file it points to", "run `git lfs pull` first")),
+        [b'<', ..] => Some(("an HTML or XML page", "download the file itself")),
         _ => None,
     }
 }
 
-fn not_safetensors(what: &str) -> AdapterRejection {
-    let fix = "save the adapter as safetensors: `model.save_pretrained(folder, safe_serialization=True)`";
+fn not_safetensors((what, fix): (&str, &str)) -> AdapterRejection {
     AdapterRejection::whole(codes::NOT_SAFETENSORS, format!("the weights file is {what}; {fix}"))
 }
+
+/// Refuses a checkpoint of a whole model, or of a model with an adapter still in it.
+fn refuse_whole_model(names: &[&String]) -> Result<(), AdapterRejection> {
+    let any = |found: fn(&str) -> bool| names.iter().find(|name| found(name));
+    let lora = any(|name| name.to_ascii_lowercase().contains("lora_"));
+    let (name, problem) = match (any(|name| name.contains(".base_layer.")), lora) {
+        (Some(name), _) => (
+            name,
+            "is of the base model itself: save with `model.save_pretrained(folder)`, which leaves the base out",
+        ),
+        (None, Some(_)) => return Ok(()),
+        (None, None) => match any(|name| name.ends_with("_proj.weight") || name.contains("embed")) {
+            Some(name) => (name, "makes this a whole model: upload the adapter, from before it was merged"),
+            None => return Ok(()),
+        },
+    };
+    let name = shown(name);
+    Err(AdapterRejection::new(codes::WHOLE_MODEL, &name, format!("tensor `{name}` {problem}")))
+}
+
+/// What to do when the numbers of a sharded model were not brought together before it was saved.
+const GATHER: &str = "under DeepSpeed ZeRO-3 or FSDP gather the weights before saving \
+                      (`stage3_gather_16bit_weights_on_model_save`, or a full state dict)";
 
 fn invalid(problem: &str) -> AdapterRejection {
     AdapterRejection::whole(codes::HEADER_INVALID, format!("not a safetensors file: {problem}"))
 }
 
 fn parse(header: &[u8]) -> Result<Vec<TensorInfo>, AdapterRejection> {
-    let entries = match json::parse(header) {
+    let entries = match json::parse(header, MAX_DEPTH) {
         Ok(Value::Object(entries)) => entries,
         Ok(_) => return Err(invalid("the header is no JSON object")),
         Err(JsonError::Duplicate(key)) => {
             let message = format!("the header names `{}` twice; save the adapter again", shown(&key));
             return Err(AdapterRejection::new(codes::HEADER_DUPLICATE_KEY, shown(&key), message));
         }
+        Err(JsonError::TooDeep) => return Err(invalid("its header has values within values")),
         Err(JsonError::Invalid(problem)) => return Err(invalid(&problem)),
     };
     if entries.len() > MAX_TENSORS {
         let message = format!("the file has {} tensors, and {MAX_TENSORS} are the most", entries.len());
         return Err(AdapterRejection::whole(codes::TOO_MANY_TENSORS, message));
     }
+    refuse_whole_model(&entries.keys().collect::<Vec<_>>())?;
     let mut tensors = Vec::with_capacity(entries.len());
     for (name, value) in entries {
-        if name == "__metadata__" {
+        if name == METADATA {
             check_metadata(&value)?;
         } else {
             tensors.push(parse_tensor(name, &value)?);
         }
     }
     match tensors.is_empty() {
-        true => Err(invalid("it has no tensors")),
+        true => {
+            let message = format!("the weights file has no tensors; {GATHER}");
+            Err(AdapterRejection::whole(codes::EMPTY_TENSOR, message))
+        }
         false => Ok(tensors),
     }
 }
 
 fn check_metadata(value: &Value) -> Result<(), AdapterRejection> {
-    match value.as_object() {
-        Some(entries) if entries.values().all(Value::is_string) => Ok(()),
-        _ => Err(invalid("`__metadata__` is not an object of strings")),
+    let strings = value.as_object().filter(|entries| entries.values().all(Value::is_string));
+    let entries = strings.ok_or_else(|| invalid("`__metadata__` is not an object of strings"))?;
+    let bytes: usize = entries.iter().map(|(key, text)| key.len() + text.as_str().map_or(0, str::len)).sum();
+    if bytes <= MAX_METADATA_BYTES {
+        return Ok(());
     }
+    let message =
+        format!("`{METADATA}` has {bytes} bytes of text, and {MAX_METADATA_BYTES} are the most; remove it");
+    Err(AdapterRejection::new(codes::METADATA_TOO_LARGE, METADATA, message))
 }
 
 fn parse_tensor(name: String, value: &Value) -> Result<TensorInfo, AdapterRejection> {
@@ -192,14 +236,17 @@ fn parse_tensor(name: String, value: &Value) -> Result<TensorInfo, AdapterReject
         let problem = format!("has type {}; convert it to F32, F16 or BF16", shown(dtype));
         refuse(codes::UNSUPPORTED_DTYPE, problem)
     })?;
-    let wrong_shape = || {
-        let problem = format!("has shape {shape:?}; a LoRA weight is a matrix with rows and columns");
-        refuse(codes::WRONG_SHAPE, problem)
-    };
-    let &[rows, columns] = shape.as_slice() else { return Err(wrong_shape()) };
-    if rows == 0 || columns == 0 || rows > u64::from(u32::MAX) || columns > u64::from(u32::MAX) {
-        return Err(wrong_shape());
+    if shape.contains(&0) {
+        let shape = shown(&format!("{shape:?}"));
+        return Err(refuse(codes::EMPTY_TENSOR, format!("has shape {shape}, so no numbers; {GATHER}")));
     }
+    let &[rows @ ..=MAX_SIDE, columns @ ..=MAX_SIDE] = shape.as_slice() else {
+        let fix = if shape.len() == 1 { GATHER } else { "upload the file that PEFT saved" };
+        let shape = shown(&format!("{shape:?}"));
+        let problem =
+            format!("has shape {shape}, and a LoRA weight is a matrix with rows and columns; {fix}");
+        return Err(refuse(codes::WRONG_SHAPE, problem));
+    };
     let &[start, end] = offsets.as_slice() else { return Err(malformed()) };
     let bytes = rows.checked_mul(columns).and_then(|n| n.checked_mul(dtype.bytes() as u64));
     if bytes.is_none() || end.checked_sub(start) != bytes {

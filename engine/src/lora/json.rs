@@ -10,26 +10,44 @@ use serde_json::{Map, Number, Value};
 pub(super) enum JsonError {
     /// A key stands twice in one object.
     Duplicate(String),
-    /// Not JSON, not UTF-8, too deep, or a number out of range.
+    /// More objects and lists within each other than are allowed.
+    TooDeep,
+    /// Not JSON, not UTF-8, or a number out of range.
     Invalid(String),
 }
 
-/// Parses one JSON value, nested at most as deep as `serde_json` allows (128).
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
-    let duplicate = RefCell::new(None);
+/// Parses one JSON value, in which at most `depth` objects and lists are within each other.
+pub(super) fn parse(bytes: &[u8], depth: usize) -> Result<Value, JsonError> {
+    let fault = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Strict { duplicate: &duplicate }
+    let parsed = Strict { fault: &fault, depth }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
-    match duplicate.into_inner() {
-        Some(key) => Err(JsonError::Duplicate(key)),
+    match fault.into_inner() {
+        Some(fault) => Err(fault),
         None => parsed.map_err(|e| JsonError::Invalid(e.to_string())),
     }
 }
 
 #[derive(Clone, Copy)]
 struct Strict<'a> {
-    duplicate: &'a RefCell<Option<String>>,
+    /// What is wrong with the value, where that is not its syntax.
+    fault: &'a RefCell<Option<JsonError>>,
+    /// How many more may be within each other.
+    depth: usize,
+}
+
+impl Strict<'_> {
+    fn refuse<E: serde::de::Error>(self, fault: JsonError) -> E {
+        *self.fault.borrow_mut() = Some(fault);
+        E::custom("refused")
+    }
+
+    /// One level further in.
+    fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1).ok_or_else(|| self.refuse::<E>(JsonError::TooDeep))?;
+        Ok(Self { depth, ..self })
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
@@ -72,20 +90,21 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.inner::<A::Error>()?;
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
+        while let Some(item) = items.next_element_seed(inner)? {
             list.push(item);
         }
         Ok(Value::Array(list))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let inner = self.inner::<A::Error>()?;
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let value = entries.next_value_seed(self)?;
+            let value = entries.next_value_seed(inner)?;
             if object.contains_key(&key) {
-                *self.duplicate.borrow_mut() = Some(key.clone());
-                return Err(serde::de::Error::custom("duplicate key"));
+                return Err(self.refuse(JsonError::Duplicate(key)));
             }
             object.insert(key, value);
         }
@@ -99,24 +118,42 @@ mod tests {
 
     use super::*;
 
+    /// Deep enough for whatever these tests hold.
+    const DEEP: usize = 4;
+
     #[test]
     fn reads_what_serde_json_reads() {
         let text = br#" {"a": [1, -2, 2.5, null, true, "x"], "b": {"c": {}}} "#;
         let expected = json!({"a": [1, -2, 2.5, null, true, "x"], "b": {"c": {}}});
-        assert_eq!(parse(text), Ok(expected));
+        assert_eq!(parse(text, DEEP), Ok(expected));
     }
 
     #[test]
     fn names_a_duplicate_at_any_depth() {
-        assert_eq!(parse(br#"{"r": 8, "r": 4}"#), Err(JsonError::Duplicate("r".into())));
-        assert_eq!(parse(br#"{"a": [{"x": 1, "x": 1}]}"#), Err(JsonError::Duplicate("x".into())));
-        assert_eq!(parse(br#"{"a": {"x": 1}, "b": {"x": 1}}"#), Ok(json!({"a": {"x": 1}, "b": {"x": 1}})));
+        assert_eq!(parse(br#"{"r": 8, "r": 4}"#, DEEP), Err(JsonError::Duplicate("r".into())));
+        assert_eq!(parse(br#"{"a": [{"x": 1, "x": 1}]}"#, DEEP), Err(JsonError::Duplicate("x".into())));
+        let twice = json!({"a": {"x": 1}, "b": {"x": 1}});
+        assert_eq!(parse(br#"{"a": {"x": 1}, "b": {"x": 1}}"#, DEEP), Ok(twice));
     }
 
     #[test]
-    fn refuses_depth_trailing_text_and_python_numbers() {
-        for bad in [&b"["[..], b"{} {}", b"NaN", b"1e999", b"\xff", "[".repeat(100_000).as_bytes()] {
-            assert!(matches!(parse(bad), Err(JsonError::Invalid(_))), "{:?}", &bad[..bad.len().min(20)]);
+    fn refuses_trailing_text_and_python_numbers() {
+        for bad in [&b"["[..], b"{} {}", b"NaN", b"1e999", b"\xff"] {
+            assert!(
+                matches!(parse(bad, DEEP), Err(JsonError::Invalid(_))),
+                "{:?}",
+                &bad[..bad.len().min(20)]
+            );
+        }
+    }
+
+    #[test]
+    fn counts_how_deep_it_goes() {
+        assert_eq!(parse(b"7", 0), Ok(json!(7)));
+        assert_eq!(parse(b"[{\"a\": []}]", 3), Ok(json!([{"a": []}])));
+        assert_eq!(parse(b"[{\"a\": []}]", 2), Err(JsonError::TooDeep));
+        for open in ["[", "{\"a\":", "[{\"a\":"] {
+            assert_eq!(parse(open.repeat(100_000).as_bytes(), DEEP), Err(JsonError::TooDeep));
         }
     }
 }

@@ -15,22 +15,33 @@ use crate::error::AdapterRejection;
 pub(crate) const MAX_CONFIG_BYTES: usize = 64 << 10;
 /// Largest alpha; far above any that trains, and far below what overflows.
 const MAX_ALPHA: f64 = 1e6;
+/// Objects and lists within each other; PEFT's own files have three.
+const MAX_DEPTH: usize = 8;
 /// Most entries of a pattern or a list.
 const MAX_ENTRIES: usize = 2048;
 
-/// Options that change nothing once an adapter is trained.
-const INERT: [&str; 10] = [
+/// Options that change nothing once an adapter is trained. The settings of an initialiser count only beside
+/// `init_lora_weights` with its name, which is judged by itself.
+const INERT: [&str; 15] = [
     "auto_mapping",
     "base_model_name_or_path",
+    "corda_config",
     "ensure_weight_tying",
+    "eva_config",
     "inference_mode",
+    "loftq_config",
     "lora_dropout",
+    "lora_ga_config",
     "megatron_core",
+    "merge_weights",
     "peft_version",
     "qalora_group_size",
     "revision",
     "runtime_config",
 ];
+
+/// What PEFT targets in every family served here when a config does not say (its src/peft/utils/constants.py).
+const DEFAULT_TARGETS: [&str; 2] = ["q_proj", "v_proj"];
 
 /// Options that are read below.
 const HONOURED: [&str; 13] = [
@@ -49,11 +60,14 @@ const HONOURED: [&str; 13] = [
     "use_rslora",
 ];
 
+/// Initialisers that leave the base as it is.
+const NEUTRAL_INITIALISERS: [&str; 4] = ["eva", "gaussian", "mica", "orthogonal"];
+
 const NO_CONVERSION: &str =
     "train with `init_lora_weights=True`, or save with `path_initial_model_for_weight_conversion`";
 
 /// Options that must be null, false or empty: the field, the code of its refusal, and what to do instead.
-const REFUSED: [(&str, &str, &str); 14] = [
+const REFUSED: [(&str, &str, &str); 10] = [
     ("use_dora", codes::UNSUPPORTED_DORA, "train with `use_dora=False`"),
     ("modules_to_save", codes::UNSUPPORTED_MODULES_TO_SAVE, "train without `modules_to_save`"),
     ("lora_bias", codes::UNSUPPORTED_BIAS, "train with `lora_bias=False`"),
@@ -62,10 +76,6 @@ const REFUSED: [(&str, &str, &str); 14] = [
     ("trainable_token_indices", codes::UNSUPPORTED_TRAINABLE_TOKENS, "train without new token embeddings"),
     ("use_qalora", codes::UNSUPPORTED_QALORA, "train with `use_qalora=False`"),
     ("target_parameters", codes::UNSUPPORTED_TARGET_PARAMETERS, "use `target_modules`"),
-    ("loftq_config", codes::UNSUPPORTED_INITIALIZER, NO_CONVERSION),
-    ("eva_config", codes::UNSUPPORTED_INITIALIZER, NO_CONVERSION),
-    ("corda_config", codes::UNSUPPORTED_INITIALIZER, NO_CONVERSION),
-    ("lora_ga_config", codes::UNSUPPORTED_INITIALIZER, NO_CONVERSION),
     ("megatron_config", codes::UNSUPPORTED_MEGATRON, "train without Megatron's parallel layers"),
     ("alora_invocation_tokens", codes::UNSUPPORTED_ALORA, "train a plain LoRA adapter"),
 ];
@@ -79,6 +89,8 @@ pub(super) struct PeftConfig {
     pub(super) rank_pattern: Patterns<usize>,
     pub(super) alpha_pattern: Patterns<f64>,
     pub(super) targets: Targets,
+    /// What the adapter was trained on, as far as the config tells: a hub's id, or a path on another machine.
+    pub(super) base_model: Option<String>,
 }
 
 impl PeftConfig {
@@ -94,6 +106,7 @@ impl PeftConfig {
             rank_pattern: Patterns::new("rank_pattern", fields.pattern("rank_pattern", whole_rank)?)?,
             alpha_pattern: Patterns::new("alpha_pattern", fields.pattern("alpha_pattern", bounded_alpha)?)?,
             targets: fields.targets()?,
+            base_model: fields.base_model(),
         })
     }
 
@@ -116,9 +129,15 @@ fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, AdapterRejection> {
         let message = format!("adapter_config.json is not a JSON object: {problem}");
         AdapterRejection::whole(codes::CONFIG_INVALID_JSON, message)
     };
-    match json::parse(bytes) {
+    match json::parse(bytes, MAX_DEPTH) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(invalid("it is another JSON value")),
+        Err(JsonError::TooDeep) => {
+            let message = format!(
+                "adapter_config.json has more than {MAX_DEPTH} values within each other; upload the file that PEFT saved"
+            );
+            Err(AdapterRejection::whole(codes::CONFIG_TOO_DEEP, message))
+        }
         Err(JsonError::Invalid(problem)) => Err(invalid(&problem)),
         Err(JsonError::Duplicate(key)) => {
             let message = format!("adapter_config.json names `{}` twice; keep one", shown(&key));
@@ -221,12 +240,12 @@ impl Fields {
         }
     }
 
-    /// Initialisers that leave the base as it is are history; others trained the adapter against a changed base.
+    /// How an adapter that left the base as it was began is history; others were trained against a changed base.
     fn refuse_initialiser(&self) -> Result<(), AdapterRejection> {
         const NAME: &str = "init_lora_weights";
         match self.get(NAME) {
             None | Some(Value::Bool(_)) => Ok(()),
-            Some(Value::String(kind)) if matches!(kind.as_str(), "gaussian" | "orthogonal") => Ok(()),
+            Some(Value::String(kind)) if NEUTRAL_INITIALISERS.contains(&kind.as_str()) => Ok(()),
             Some(Value::String(kind)) => {
                 let kind = shown(kind);
                 let message = format!(
@@ -236,6 +255,11 @@ impl Fields {
             }
             Some(_) => Err(self.wrong_type(NAME, "true, false or a name")),
         }
+    }
+
+    fn base_model(&self) -> Option<String> {
+        let name = self.get("base_model_name_or_path").and_then(Value::as_str);
+        name.filter(|name| !name.is_empty()).map(shown)
     }
 
     fn rank(&self) -> Result<usize, AdapterRejection> {
@@ -292,6 +316,9 @@ impl Fields {
     fn targets(&self) -> Result<Targets, AdapterRejection> {
         let modules = match self.module_set("target_modules")? {
             Some(modules) => modules,
+            None if self.get("target_modules").is_none() => {
+                ModuleSet::Names(DEFAULT_TARGETS.map(str::to_owned).to_vec())
+            }
             None => return Err(self.missing("target_modules")),
         };
         let layers = self.layers()?;

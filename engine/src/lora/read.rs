@@ -7,13 +7,12 @@ use std::{
     path::Path,
 };
 
-use super::{codes, fit, header, peft_config::PeftConfig, report::AdapterReport};
-pub(crate) use super::{
-    fit::{PlacedTensor, Side},
-    header::FloatType,
-    peft_config::MAX_CONFIG_BYTES,
+use super::{codes, fit, header, peft_config::PeftConfig, report::AdapterReport, values::Values};
+pub(crate) use super::{fit::PlacedTensor, header::FloatType, names::Side, peft_config::MAX_CONFIG_BYTES};
+use crate::{
+    error::{AdapterRejection, EngineError},
+    model::ModelConfig,
 };
-use crate::{error::AdapterRejection, model::ModelConfig};
 
 /// Checks an adapter completely, values included, against the base model. Blocks; holds one tensor at a time.
 ///
@@ -27,6 +26,27 @@ pub fn check(
 ) -> Result<AdapterReport, AdapterRejection> {
     let (mut file, bytes) = open(weights)?;
     Reader { model, max_rank }.read(config, (&mut file, bytes), &mut |_, _| Ok(()))
+}
+
+/// Checks an adapter against the base model in a folder, of which only the configuration is read: no server, no weights.
+///
+/// # Errors
+/// [`EngineError::BaseModel`]: the folder holds no base model that can be served. [`EngineError::Adapter`]: the first thing
+/// that is wrong, with a code of [`super::codes`].
+pub fn check_offline(
+    base: &Path,
+    config: &[u8],
+    weights: &Path,
+    max_rank: usize,
+) -> Result<AdapterReport, EngineError> {
+    let model = ModelConfig::read(base)?;
+    let mut report = check(config, weights, &model, max_rank)?;
+    let name =
+        base.canonicalize().ok().and_then(|base| Some(base.file_name()?.to_string_lossy().into_owned()));
+    if let Some(name) = name {
+        report.compare_base(&name);
+    }
+    Ok(report)
 }
 
 /// Opens a weights file and tells its length.
@@ -64,56 +84,14 @@ impl Reader<'_> {
         let config = PeftConfig::parse(config)?;
         let header = header::read(file, bytes)?;
         let tensors = fit::place(&config, &header, self.model, self.max_rank)?;
-        let mut does_something = false;
+        let mut values = Values::default();
         let mut buffer = Vec::new();
         for (tensor, info) in tensors.iter().zip(&header) {
             buffer.resize(info.bytes() as usize, 0);
             file.read_exact(&mut buffer).map_err(|e| unreadable("adapter_model.safetensors", &e))?;
-            let any = scan(tensor, &buffer)?;
-            does_something |= any && tensor.side == Side::B;
+            values.take(tensor, &buffer)?;
             sink(tensor, &buffer)?;
         }
-        if !does_something {
-            let message =
-                "every `lora_B` is zero, so the adapter would answer like the base model; was it trained?";
-            return Err(AdapterRejection::whole(codes::DOES_NOTHING, message));
-        }
-        Ok(AdapterReport::new(&config, &tensors, bytes))
+        AdapterReport::new(config, (&tensors, &values), bytes)
     }
-}
-
-/// Whether any number differs from zero; an error when one is NaN or infinite.
-fn scan(tensor: &PlacedTensor, bytes: &[u8]) -> Result<bool, AdapterRejection> {
-    let (finite, any) = match tensor.dtype {
-        FloatType::F32 => scan_words(bytes.as_chunks().0.iter().map(|&b| u32::from_le_bytes(b)), 0x7f80_0000),
-        FloatType::F16 => scan_words(half_words(bytes), 0x7c00),
-        FloatType::Bf16 => scan_words(half_words(bytes), 0x7f80),
-    };
-    match finite {
-        Ok(()) => Ok(any),
-        Err(index) => {
-            let (row, name) = (index / tensor.shape[1], &tensor.name);
-            let message =
-                format!("tensor `{name}` has NaN or infinity in row {row}; train or export it again");
-            Err(AdapterRejection::new(codes::NOT_FINITE, name, message))
-        }
-    }
-}
-
-fn half_words(bytes: &[u8]) -> impl Iterator<Item = u32> {
-    bytes.as_chunks().0.iter().map(|&b| u32::from(u16::from_le_bytes(b)))
-}
-
-/// Where the first number with a full exponent is, if any; and whether a number before it is not zero.
-fn scan_words(words: impl Iterator<Item = u32>, exponent: u32) -> (Result<(), usize>, bool) {
-    // Exponent and mantissa; shifting out the sign works for every width that `exponent` is the top of.
-    let magnitude = exponent | ((exponent & exponent.wrapping_neg()) - 1);
-    let mut any = false;
-    for (index, word) in words.enumerate() {
-        if word & exponent == exponent {
-            return (Err(index), any);
-        }
-        any |= word & magnitude != 0;
-    }
-    (Ok(()), any)
 }

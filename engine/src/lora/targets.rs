@@ -11,6 +11,12 @@ use crate::{
 
 /// Modules of the base beside the projections that LoRA can target, and that are not served.
 const EMBEDDINGS: [&str; 2] = ["lm_head", "model.embed_tokens"];
+/// Look-aheads that Unsloth writes into expressions for every family. They keep out experts and audio codecs, of which the
+/// bases served here have none, so leaving them out matches the same modules.
+const VACUOUS: [&str; 2] = [
+    r"(?!.*\.experts\.\d)",
+    r"(?!(?:.*\.)?(?:codec_model|audio_tokenizer|acoustic_tokenizer|semantic_tokenizer)\.)",
+];
 /// Longest regular expression, in bytes.
 const MAX_REGEX_BYTES: usize = 4096;
 /// Memory of one compiled expression, in bytes.
@@ -33,7 +39,8 @@ pub(super) enum ModuleSet {
 impl ModuleSet {
     /// An expression that must match whole names.
     pub(super) fn expression(field: &'static str, text: &str) -> Result<Self, AdapterRejection> {
-        compile(field, text, &format!("^(?:{text})$")).map(Self::Expression)
+        let needed = VACUOUS.iter().fold(text.to_owned(), |text, vacuous| text.replace(vacuous, ""));
+        compile(field, text, &format!("^(?:{needed})$")).map(Self::Expression)
     }
 
     fn contains(&self, module: &str) -> bool {

@@ -142,3 +142,41 @@ fn one_that_waits_too_long_has_later_requests_held_back_until_there_is_room() {
     bench.settle();
     assert!(may_begin(&bench, 7, 5), "{:?}", bench.resident());
 }
+
+/// What a device says that has no memory left.
+struct RefusingLoader;
+
+impl AdapterLoader for RefusingLoader {
+    type Adapter = Plain;
+
+    fn load(&self, _: &AdapterFiles) -> Result<Plain, AdapterRejection> {
+        Err(AdapterRejection::whole(codes::NOT_LOADED, "the device is full; try again"))
+    }
+
+    fn resident_bytes(&self, _: u64) -> usize {
+        BYTES
+    }
+}
+
+#[test]
+fn a_load_that_the_device_refuses_is_no_fault_of_the_adapter() {
+    let mut residency = Residency::new(BYTES, Arc::new(RefusingLoader), Arc::new(|| ()));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (config, weights) = (file.path().to_owned(), file.path().to_owned());
+    let files = AdapterFiles { digest: [7; 32], config, weights, pin: Arc::new(()) };
+    for attempt in 1..=2 {
+        residency.begin_step();
+        let waiter = Waiter { request: attempt, tenant: CacheDomain(1), weight: NonZeroU32::MIN };
+        assert_eq!(residency.want(&files.digest, waiter), Ok(false), "it may be tried again");
+        assert!(residency.start_loads(|_| Some(&files)).is_empty());
+        let failed = std::iter::repeat_with(|| {
+            std::thread::sleep(Duration::from_millis(1));
+            residency.settle()
+        })
+        .find(|failed| !failed.is_empty());
+        let (_, rejection) = &failed.unwrap()[0];
+        assert_eq!(rejection.code, codes::NOT_LOADED);
+        let stats = residency.stats();
+        assert_eq!((stats.load_failures, stats.resident, stats.disabled.len()), (attempt, 0, 0));
+    }
+}

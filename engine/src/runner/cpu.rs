@@ -111,6 +111,8 @@ impl CpuRunner {
 impl Runner for CpuRunner {
     type Adapter = CpuAdapter;
 
+    const NOISE: f32 = 0.0;
+
     fn run_with(
         &mut self,
         batch: &Batch<CpuAdapter>,

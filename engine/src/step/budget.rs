@@ -48,6 +48,11 @@ impl Budget {
         rows + self.context_weight * rows * (positions.start as f64 + (rows - 1.0) / 2.0)
     }
 
+    /// What so much time is worth; before anything is known, by the rows that a step is given then.
+    pub(super) fn worth(&self, time: Duration) -> f64 {
+        time.as_secs_f64() / self.unit_s.unwrap_or(self.target_s / FIRST_ROWS)
+    }
+
     /// What prompts may cost in a step whose decodes cost this much.
     pub(super) fn for_prompts(&self, decode_units: f64) -> f64 {
         let Some(unit_s) = self.unit_s else { return FIRST_ROWS };

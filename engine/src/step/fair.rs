@@ -5,7 +5,8 @@
 //! *What is charged*, when it is planned: 1 for a row that is really computed (a prompt's row found in the cache costs
 //! nothing; one computed again after a preemption costs again), and 1 more for a token that is chosen, both times
 //! `1 + ρ` where ρ is the adapter's bytes over the base model's. A prompt of `p` tokens and an answer of `o` cost
-//! `p + 2·o - 1`.
+//! `p + 2·o - 1`. A trial (`canary.rs`) of an adapter that had to be loaded pays for the load as well: as many rows as
+//! could have been computed meanwhile.
 //!
 //! *What it decides*: whose waiting request begins, whose prompt gets the step's rows, who gives way when places or KV
 //! blocks run out, and who sits a step out: a tenant that is ahead of the least served one by more than twice `S`, `S`

@@ -9,7 +9,7 @@ use super::{Place, Stepper, fair::Counter};
 use crate::{
     active::{Active, Running},
     request::CacheDomain,
-    runner::Runner,
+    runner::{ResidentAdapter, Runner},
 };
 
 /// A step with fewer rows takes hardly less time, since it reads all weights anyway: who is ahead may fill it up to here.
@@ -217,6 +217,13 @@ impl<R: Runner> Stepper<R> {
         plan.places_left -= 1;
         let digest = request.submission.adapter.as_ref().map(|files| files.digest);
         let adapter = digest.and_then(|digest| self.residency.take(&digest, place.request));
+        if let Some(adapter) = &adapter {
+            request.submission.progress.answered_by(adapter.bytes());
+        }
+        if let Some(digest) = digest.filter(|_| request.submission.trial && !request.times.was_resident) {
+            let load = self.budget.worth(self.residency.load_time(&digest));
+            self.fair.charge(request.submission.owner.domain, load, request.submission.weight);
+        }
         let choice = &mut request.choices[place.choice];
         choice.computed = cached;
         choice.running = Some(Running { blocks, adapter });

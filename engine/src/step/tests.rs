@@ -10,10 +10,7 @@ use proptest::prelude::*;
 
 use self::fake::{ADAPTERS, Asked, Bench, Outcome, Reader, Setup, answer_of};
 use super::*;
-use crate::{
-    lora::codes,
-    request::{Event, FinishReason},
-};
+use crate::request::{Event, FinishReason};
 
 #[test]
 fn an_answer_is_the_runners_tokens_and_ends_with_its_sum() {
@@ -156,6 +153,9 @@ fn may_fail(asked: &Asked, error: &EngineError) -> bool {
     match (error, asked.adapter) {
         (EngineError::DeadlineExceeded, _) => asked.deadline.is_some(),
         (EngineError::Adapter(refused), Some(fake::BROKEN)) => refused.code == "broken",
+        (EngineError::Adapter(refused), Some(fake::NAN)) if asked.trial => {
+            [codes::DISABLED, codes::NOT_FINITE].contains(&refused.code)
+        }
         (EngineError::Adapter(refused), Some(fake::NAN | fake::PANICS | fake::CHANGED)) => {
             refused.code == codes::DISABLED
         }
@@ -196,6 +196,7 @@ proptest! {
                 choices: 1 + u32::from(fate == 1),
                 weight,
                 deadline: (fate == 2).then_some(Duration::from_millis(2)),
+                trial: fate == 6,
             };
             kept.push((bench.ask(&asked), asked));
             // Some hang up at once, some after a while, and somebody puts a faulty adapter back.

@@ -4,8 +4,9 @@
 
 mod adapter;
 mod bad;
+mod coverage;
 
-use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use adapter::{Adapter, Files, fixtures};
 use proptest::prelude::*;
@@ -13,6 +14,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tenora_engine::{
+    EngineError, check_adapter_offline,
     config::{DeviceChoice, EngineConfig},
     error::AdapterRejection,
     lora::{self, AdapterReport, codes},
@@ -154,6 +156,17 @@ fn other_spellings_of_a_good_adapter_are_accepted() {
         a.set("task_type", json!(null));
         a.set("auto_mapping", json!({"base_model_class": "LlamaForCausalLM"}));
     });
+    accept("an adapter's name of its own", "llama/rank4", |a| a.rename(".weight", ".customer-7.weight"));
+    accept("no prefix", "llama/rank4", |a| a.rename("base_model.model.", ""));
+    accept("settings of initialisers that it did not begin with", "llama/rank4", |a| {
+        a.set("loftq_config", json!({"loftq_bits": 4}));
+        a.set("corda_config", json!({"corda_method": "kpm"}));
+        a.set("lora_ga_config", json!({"direction": "ArB2r"}));
+    });
+    accept("minor components", "llama/rank4", |a| a.set("init_lora_weights", json!("mica")));
+    accept("PEFT's own targets", "llama/rank4", |a| {
+        a.config.as_object_mut().unwrap().remove("target_modules");
+    });
     accept("a gaussian start", "llama/rank4", |a| a.set("init_lora_weights", json!("gaussian")));
     accept("an unknown option that is off", "llama/rank4", |a| a.set("option_of_next_year", json!(false)));
     accept("overlapping patterns that agree", "llama/rank4", |a| {
@@ -174,7 +187,7 @@ fn other_spellings_of_a_good_adapter_are_accepted() {
 fn every_bad_adapter_is_refused_by_name() {
     let bench = Bench::new("llama");
     let all = bad::all();
-    assert!(all.len() >= 40);
+    assert!(all.len() >= 110, "{}", all.len());
     for bad in &all {
         let rejection = match bench.check(&bad.files) {
             Ok(report) => panic!("{} ({:?}): accepted as {report:?}", bad.name, bad.code),
@@ -190,8 +203,82 @@ fn every_bad_adapter_is_refused_by_name() {
         assert!(message.len() > 20 && message.len() < 600, "{}: {message}", bad.name);
         assert!(!message.contains(&*bench.folder.path().to_string_lossy()), "{}: {message}", bad.name);
     }
-    let met: HashSet<_> = all.iter().map(|bad| bad.code).collect();
-    assert!(met.len() >= 35, "only {} codes are met", met.len());
+}
+
+#[test]
+fn a_report_names_the_checks_and_measures_every_projection() {
+    let bench = Bench::new("llama");
+    let mut adapter = Adapter::good("llama/rank4");
+    let one = |a: &mut Adapter, part: &str, value: f32| {
+        a.tensor(part).bytes.fill(0);
+        a.tensor(part).set(1, 2, value);
+    };
+    for layer in 0..3 {
+        one(&mut adapter, &format!("layers.{layer}.self_attn.v_proj.lora_A"), 3.0 + layer as f32);
+        one(&mut adapter, &format!("layers.{layer}.self_attn.v_proj.lora_B"), -0.5);
+    }
+    let report = bench.check(&adapter.files()).unwrap();
+    let before_memory: Vec<_> =
+        codes::CHECKS.iter().map(|(name, _)| *name).take_while(|n| *n != "memory").collect();
+    assert_eq!(report.checks, before_memory);
+    assert_eq!(report.norms.iter().map(|norm| norm.module).collect::<Vec<_>>(), ["q_proj", "v_proj"]);
+    let v_proj = &report.norms[1];
+    // lora_alpha 8 over rank 4, times 5 (the largest of 3, 4 and 5), times one half.
+    assert_eq!((v_proj.largest_a, v_proj.largest_b, v_proj.norm), (5.0, 0.5, 2.0 * 5.0 * 0.5));
+    assert_eq!(report.base_model.as_deref(), Some("tenora-fixtures/llama"));
+    assert_eq!(report.warnings, []);
+}
+
+#[test]
+fn what_is_odd_but_served_is_a_warning() {
+    let bench = Bench::new("llama");
+    let warned = |what: &str, code: &str, part: &str, change: fn(&mut Adapter)| {
+        let mut adapter = Adapter::good("llama/rank4");
+        change(&mut adapter);
+        let warnings = bench.check(&adapter.files()).unwrap().warnings;
+        let [warning] = warnings.as_slice() else { panic!("{what}: {warnings:?}") };
+        assert_eq!(warning.code, code, "{what}");
+        assert!(warning.message.contains(part), "{what}: {warning:?}");
+    };
+    warned("a zero B", "modules_without_effect", "1 of 6 modules (model.layers.1.self_attn.v_proj)", |a| {
+        a.tensor("layers.1.self_attn.v_proj.lora_B").bytes.fill(0);
+    });
+    warned("many zeros", "modules_without_effect", "5 of 6 modules", |a| {
+        let all = a.tensors.iter_mut().filter(|t| t.name.contains("lora_A"));
+        all.skip(1).for_each(|t| t.bytes.fill(0));
+    });
+    warned("a large scale", "large_scale", "50.0", |a| a.set("lora_alpha", json!(200)));
+    warned("large numbers", "large_norm", "`q_proj`", |a| {
+        a.tensor("layers.2.self_attn.q_proj.lora_A").set(0, 0, 300.0);
+    });
+}
+
+#[test]
+fn offline_the_base_is_a_folder_and_its_name_a_hint() {
+    let base = fixtures().join("llama/base");
+    let folder = fixtures().join("llama/rank4");
+    let config = fs::read(folder.join("adapter_config.json")).unwrap();
+    let weights = folder.join("adapter_model.safetensors");
+    let report = check_adapter_offline(&base, &config, &weights, MAX_RANK).unwrap();
+    let [warning] = report.warnings.as_slice() else { panic!("{:?}", report.warnings) };
+    assert_eq!(warning.code, "base_model_differs");
+    assert!(
+        warning.message.contains("tenora-fixtures/llama") && warning.message.contains("`base`"),
+        "{warning:?}"
+    );
+    // Of the base only its configuration is there, under the name that the adapter knows.
+    let named = TempDir::new().unwrap();
+    let base = named.path().join("llama");
+    fs::create_dir(&base).unwrap();
+    fs::copy(fixtures().join("llama/base/config.json"), base.join("config.json")).unwrap();
+    assert_eq!(check_adapter_offline(&base, &config, &weights, MAX_RANK).unwrap().warnings, []);
+    let refused = check_adapter_offline(&base, &config, &weights, 3);
+    assert!(
+        matches!(&refused, Err(EngineError::Adapter(why)) if why.code == codes::RANK_TOO_HIGH),
+        "{refused:?}"
+    );
+    let elsewhere = check_adapter_offline(named.path(), &config, &weights, MAX_RANK);
+    assert!(matches!(elsewhere, Err(EngineError::BaseModel { .. })), "{elsewhere:?}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) struct Fixture {
 }
 
 /// One prompt with one adapter, or with none.
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) adapter: Option<String>,
     pub(crate) prompt: usize,
@@ -64,6 +65,22 @@ impl Fixture {
         let wanted = |case: &&Case| case.adapter.as_deref() == adapter && case.prompt == prompt;
         self.cases.iter().find(wanted).expect("the fixture has this case")
     }
+}
+
+/// An adapter of the fixtures as another writer lays it out; `make_formats.py` makes them.
+#[derive(serde::Deserialize)]
+pub(crate) struct Format {
+    pub(crate) model: String,
+    pub(crate) adapter: String,
+    /// The adapter with the same numbers, whose logits are known.
+    pub(crate) golden: String,
+}
+
+/// Every format, by model.
+pub(crate) fn formats(model: &str) -> Vec<Format> {
+    let path = folder("formats.json");
+    let all: Vec<Format> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    all.into_iter().filter(|format| format.model == model).collect()
 }
 
 fn ids(value: &Value) -> Vec<u32> {

@@ -9,7 +9,7 @@ mod files;
 mod fixture;
 
 use driver::{Driver, Kind, Row};
-use fixture::{Case, Fixture, MODELS};
+use fixture::{Case, Fixture, MODELS, formats};
 use tenora_engine::InstructionSet::{Avx2, Portable};
 
 /// Models whose widths are whole groups of Q8_0.
@@ -240,6 +240,34 @@ fn a_quantised_base_stays_near() {
             }
         }
     }
+}
+
+/// However an adapter's tensors are called and its config is written, what PEFT computed with its numbers comes out: to the
+/// bit what the golden adapter gives, where a runner promises bits.
+#[test]
+fn every_writers_format_gives_pefts_logits() {
+    let mut formats_seen = 0;
+    for model in MODELS {
+        let fixture = Fixture::read(model);
+        let formats = formats(model);
+        formats_seen += formats.len();
+        for kind in kinds().filter(|_| !formats.is_empty()) {
+            let mut driver = Driver::load(model, kind);
+            for format in &formats {
+                for golden in fixture.cases.iter().filter(|c| c.adapter.as_ref() == Some(&format.golden)) {
+                    let case = Case { adapter: Some(format.adapter.clone()), ..golden.clone() };
+                    let found = solo(&mut driver, &fixture, &case, 16);
+                    for (step, logits) in found.iter().enumerate() {
+                        assert_golden(&case, step, logits, &format!("{kind}, {model}"));
+                    }
+                    if kind != Kind::Reference {
+                        assert_eq!(found, solo(&mut driver, &fixture, golden, 16), "{kind}, {model}, {case}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(formats_seen >= 12, "{formats_seen} formats");
 }
 
 /// Two sequences with the same adapter share a segment; a sequence never sees another's keys.

@@ -1,9 +1,12 @@
 //! An engine on the demo's base model and adapters, and short words for asking it.
 
 #[path = "files.rs"]
-mod files;
+pub(crate) mod files;
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
 
 use futures_util::StreamExt;
 use tenora_engine::{
@@ -15,12 +18,17 @@ pub(crate) const ADAPTERS: [&str; 3] = ["ticket-triage", "text-to-sql", "brand-v
 pub(crate) const QUESTIONS: [&str; 2] =
     ["The printer in Leeds is broken again.", "How many orders did Anna Weber place in March?"];
 
-fn demo() -> PathBuf {
+pub(crate) fn demo() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../demo")
 }
 
 pub(crate) fn engine(change: impl FnOnce(&mut EngineConfig)) -> Engine {
-    let mut config = EngineConfig::new(demo().join("base"));
+    engine_on(&demo().join("base"), change)
+}
+
+/// An engine on another base model's folder.
+pub(crate) fn engine_on(base: &Path, change: impl FnOnce(&mut EngineConfig)) -> Engine {
+    let mut config = EngineConfig::new(base);
     config.kv_bytes = 16 << 20;
     config.device = DeviceChoice::Cpu;
     config.paranoid = true;

@@ -1,5 +1,7 @@
 //! `/v1/adapters`: push, list, show, delete.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::LOCATION,
@@ -49,7 +51,7 @@ pub async fn create(
         owner: caller.tenant().clone(),
         actor: caller.actor(),
         name: form.name,
-        staged: form.staged,
+        staged: Arc::new(form.staged),
         upload: form.upload,
         moves_latest: how.latest.unwrap_or(true),
     };

@@ -16,6 +16,9 @@ pub(super) enum Command {
     /// what is missing.
     #[command(after_help = "Example:\n  tenora adapter push ./my-lora --name ticket-triage --api-key tk_…")]
     Push(Push),
+    /// Check a folder as an upload of it would be checked, without a server. Fails when it would be refused.
+    #[command(after_help = "Example:\n  tenora adapter check ./my-lora --base /models/Qwen3-0.6B")]
+    Check(super::check::Command),
     /// List the tenant's adapters.
     #[command(after_help = "Example:\n  tenora adapter list --api-key tk_…")]
     List {
@@ -61,6 +64,7 @@ impl Command {
                 );
                 told(push.key.server.json, &version, &words)
             }
+            Self::Check(check) => check.run(),
             Self::List { key } => {
                 let adapters = key.client()?.all(&["v1", "adapters"]).await?;
                 if key.server.json {

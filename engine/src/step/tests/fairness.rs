@@ -76,6 +76,31 @@ proptest! {
 }
 
 #[test]
+fn a_trial_pays_for_its_load_and_an_ordinary_request_does_not() {
+    let paid = |trial: bool, loaded_before: bool| {
+        let target = Duration::from_micros(1);
+        let mut bench = Setup { target, ..Setup::default() }.start();
+        let asked = Asked { prompt: vec![1, 2, 3], adapter: Some(0), most: 50, ..Asked::default() };
+        if loaded_before {
+            let _warm = bench.ask(&Asked { tenant: 2, most: 1, ..asked.clone() });
+            bench.run_until_idle();
+        }
+        let before = service(&bench, 1);
+        let mut reader = bench.ask(&Asked { trial, ..asked });
+        while reader.read().1.is_empty() {
+            bench.step_or_wait();
+        }
+        service(&bench, 1) - before
+    };
+    // Three rows and a token, each dearer by the adapter's share of a hundredth.
+    let ordinary = paid(false, false);
+    assert!((ordinary - 4.04).abs() < 0.001, "{ordinary}");
+    assert!((paid(true, true) - ordinary).abs() < 0.001, "it was there");
+    // A row is taken for a thirty-second part of the target, and a load takes longer.
+    assert!(paid(true, false) > ordinary + 0.1, "{} and {ordinary}", paid(true, false));
+}
+
+#[test]
 fn tokens_are_shared_by_weight_and_not_by_the_number_or_size_of_requests() {
     for (weight, prompts) in [(1, (40, 2)), (3, (10, 10))] {
         let mut bench = Setup { blocks: 400, rows: 32, sequences: 8, ..Setup::default() }.start();

@@ -16,7 +16,6 @@ use crate::{
     active::EVENT_BUFFER,
     error::AdapterRejection,
     kv_pool::{BlockId, Owner},
-    lora::codes,
     request::{AdapterFiles, CacheDomain, Event, Sampling},
     runner::{AdapterLoader, BaseFacts, ResidentAdapter},
 };
@@ -169,11 +168,13 @@ pub(super) struct Asked {
     pub(super) choices: u32,
     pub(super) weight: u32,
     pub(super) deadline: Option<Duration>,
+    pub(super) trial: bool,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Self { prompt: vec![1], tenant: 1, adapter: None, most: 1, choices: 1, weight: 1, deadline: None }
+        let (prompt, adapter, deadline) = (vec![1], None, None);
+        Self { prompt, tenant: 1, adapter, most: 1, choices: 1, weight: 1, deadline, trial: false }
     }
 }
 
@@ -248,6 +249,7 @@ impl Bench {
             submitted: Instant::now(),
             weight: NonZeroU32::new(asked.weight).unwrap(),
             deadline: asked.deadline.map(|after| Instant::now() + after),
+            trial: asked.trial,
         });
         Reader(reader)
     }

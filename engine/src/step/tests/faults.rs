@@ -49,6 +49,24 @@ fn an_adapter_whose_logits_are_no_numbers_goes_out_of_service_and_nobody_elses_t
 }
 
 #[test]
+fn whoever_tries_an_adapter_is_told_what_it_does_and_it_keeps_no_memory() {
+    let mut bench = Bench::new(128, 32);
+    let mut trial = bench.ask(&Asked { trial: true, ..with_adapter(fake::NAN) });
+    let mut beside = bench.ask(&with_adapter(fake::NAN));
+    let fine = with_adapter(0);
+    let mut reader = bench.ask(&fine);
+    bench.run_until_idle();
+    assert_eq!(code(&mut trial), codes::NOT_FINITE);
+    assert_eq!(code(&mut beside), codes::DISABLED);
+    assert_eq!(reader.read().1, answer_of(&fine));
+    let adapters = bench.stepper.stats().adapters;
+    assert_eq!((adapters.resident, adapters.bytes, adapters.disabled.len()), (1, fake::ADAPTER_BYTES, 1));
+    let mut again = bench.ask(&Asked { trial: true, ..with_adapter(fake::NAN) });
+    bench.run_until_idle();
+    assert_eq!(code(&mut again), codes::DISABLED);
+}
+
+#[test]
 fn the_base_models_logits_that_are_no_numbers_end_their_own_request_alone() {
     let mut bench = Bench::new(64, 32);
     let mut victim = bench.ask(&Asked { prompt: vec![fake::NAN_TOKEN], most: 3, ..Asked::default() });

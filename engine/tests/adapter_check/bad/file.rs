@@ -21,6 +21,7 @@ fn containers() -> Vec<Bad> {
         foreign("html page", b"<!DOCTYPE html><html>"),
         foreign("git lfs pointer", b"version https://git-lfs.github.com/spec/v1"),
         foreign("gguf", b"GGUF\x03\x00\x00\x00"),
+        foreign("a program", b"\x7fELF\x02\x01\x01\x00"),
         weights("empty", codes::TRUNCATED, None, Vec::clear),
         weights("five bytes", codes::TRUNCATED, None, |w| w.truncate(5)),
         weights("half a header", codes::TRUNCATED, None, |w| w.truncate(100)),
@@ -46,7 +47,18 @@ fn headers() -> Vec<Bad> {
         length("header shorter than it is", codes::HEADER_INVALID, 64),
         length("header of no bytes", codes::HEADER_INVALID, 0),
         header("header is a list", codes::HEADER_INVALID, None, |h| format!("[{h}]")),
-        header("header without tensors", codes::HEADER_INVALID, None, |_| "{}".into()),
+        header("header without tensors", codes::EMPTY_TENSOR, None, |_| "{}".into()),
+        weights("the forty bytes that ZeRO-3 leaves", codes::EMPTY_TENSOR, None, |w| {
+            *w = [&32u64.to_le_bytes()[..], b"{\"__metadata__\":{\"format\":\"pt\"}}"].concat();
+        }),
+        header("header nested deeply", codes::HEADER_INVALID, None, |h| h.replacen("[4,48]", "[[4,48]]", 1)),
+        header("a megabyte of metadata", codes::METADATA_TOO_LARGE, "__metadata__", |h| {
+            h.replacen("\"pt\"", &format!("\"{}\"", "x".repeat(1 << 20)), 1)
+        }),
+        header("metadata just above the cap", codes::METADATA_TOO_LARGE, "__metadata__", |h| {
+            // The key `format` counts too.
+            h.replacen("\"pt\"", &format!("\"{}\"", "x".repeat((64 << 10) - 5)), 1)
+        }),
         header("header with text behind", codes::HEADER_INVALID, None, |h| h + "{}"),
         header("metadata of numbers", codes::HEADER_INVALID, None, |h| h.replace("\"pt\"", "7")),
         header("negative shape", codes::HEADER_INVALID, "layers.0.self_attn.q_proj.lora_A", |h| {
@@ -106,7 +118,11 @@ fn layouts() -> Vec<Bad> {
         header("shape beyond 32 bits", codes::WRONG_SHAPE, "lora_A", |h| {
             h.replacen("[4,48]", "[9223372036854775807,2]", 1)
         }),
-        header("no rows", codes::WRONG_SHAPE, "lora_A", |h| h.replacen("[4,48]", "[0,48]", 1)),
+        header("no rows", codes::EMPTY_TENSOR, "lora_A", |h| h.replacen("[4,48]", "[0,48]", 1)),
+        header("what ZeRO-3 leaves of a tensor", codes::EMPTY_TENSOR, "lora_A", |h| {
+            h.replacen("[4,48]", "[0]", 1)
+        }),
+        header("a flat shard of FSDP", codes::WRONG_SHAPE, "lora_A", |h| h.replacen("[4,48]", "[192]", 1)),
         header("three dimensions", codes::WRONG_SHAPE, "lora_A", |h| h.replacen("[4,48]", "[4,48,1]", 1)),
         header("64-bit floats", codes::UNSUPPORTED_DTYPE, "lora_A", |h| h.replacen("\"F32\"", "\"F64\"", 1)),
         header("8-bit floats", codes::UNSUPPORTED_DTYPE, "lora_A", |h| {

@@ -22,8 +22,29 @@ fn tensors() -> Vec<Bad> {
         bad("A without B", codes::MISSING_PAIR, "layers.1.self_attn.q_proj.lora_A", |a| {
             a.remove("layers.1.self_attn.q_proj.lora_B");
         }),
-        bad("one weight under two names", codes::UNEXPECTED_TENSOR, "default", |a| {
-            a.add(&format!("{EXTRA}q_proj.lora_A.default.weight"));
+        bad("one weight under two names", codes::UNEXPECTED_TENSOR, "_orig_mod", |a| {
+            a.add(&format!("_orig_mod.{EXTRA}q_proj.lora_A.weight"));
+        }),
+        bad("two adapters in one file", codes::SEVERAL_ADAPTERS, "second", |a| {
+            a.rename(".weight", ".first.weight");
+            let second: Vec<_> = a.tensors.iter().map(|t| t.name.replace("first", "second")).collect();
+            second.iter().for_each(|name| a.add(name));
+        }),
+        bad("an adapter on an adapter", codes::UNEXPECTED_TENSOR, "base_model.model.base_model", |a| {
+            a.rename("base_model.model.", "base_model.model.base_model.model.");
+        }),
+        bad("torchtune's own names", codes::UNEXPECTED_TENSOR, "lora_a", |a| {
+            a.rename("base_model.model.model.", "");
+            a.rename("lora_A", "lora_a");
+            a.rename("lora_B", "lora_b");
+        }),
+        bad("a merged model", codes::WHOLE_MODEL, "q_proj.weight", |a| {
+            a.remove("lora_B");
+            a.rename(".lora_A", "");
+            a.rename("base_model.model.", "");
+        }),
+        bad("a model with its adapter", codes::WHOLE_MODEL, "base_layer", |a| {
+            a.add(&format!("{EXTRA}q_proj.base_layer.weight"));
         }),
         extra("a stranger", codes::UNEXPECTED_TENSOR, "optimizer.state"),
         extra(
@@ -33,7 +54,7 @@ fn tensors() -> Vec<Bad> {
         ),
         extra(
             "an adapter of another name",
-            codes::UNEXPECTED_TENSOR,
+            codes::SEVERAL_ADAPTERS,
             "base_model.model.model.layers.0.self_attn.q_proj.lora_A.other.weight",
         ),
         extra(
@@ -120,6 +141,27 @@ fn values() -> Vec<Bad> {
         }),
         bad("NaN in f16", codes::NOT_FINITE, "lora_A", |a| halve(a, "F16", 0x7e00)),
         bad("infinity in bf16", codes::NOT_FINITE, "lora_A", |a| halve(a, "BF16", 0xff80)),
+        bad(
+            "a number that no training leaves",
+            codes::VALUES_TOO_LARGE,
+            "layers.1.self_attn.v_proj.lora_A",
+            |a| {
+                a.tensor("layers.1.self_attn.v_proj.lora_A").set(0, 0, 65_536.0);
+            },
+        ),
+        bad("the largest finite number", codes::VALUES_TOO_LARGE, "lora_B", |a| {
+            a.tensor("lora_B").set(0, 0, f32::MAX);
+        }),
+        bad("a pair that is too large together", codes::VALUES_TOO_LARGE, "layers.0.self_attn.q_proj", |a| {
+            a.tensor("q_proj.lora_A").set(0, 0, 1e3);
+            a.tensor("q_proj.lora_B").set(0, 0, 1e3);
+        }),
+        bad("a scale that is too large", codes::VALUES_TOO_LARGE, "self_attn", |a| {
+            a.set("lora_alpha", json!(1e6))
+        }),
+        bad("every A zero", codes::DOES_NOTHING, None, |a| {
+            a.tensors.iter_mut().filter(|t| t.name.contains("lora_A")).for_each(|t| t.bytes.fill(0));
+        }),
         bad("every B zero", codes::DOES_NOTHING, None, |a| {
             a.tensors.iter_mut().filter(|t| t.name.contains("lora_B")).for_each(|t| t.bytes.fill(0));
         }),
