@@ -4,8 +4,14 @@
 // In reading order: a module knows only those below it.
 mod store;
 
+mod maintenance;
+
 mod operator;
 mod tenant_store;
+
+mod verify;
+
+mod sweep;
 
 mod key_store;
 
@@ -44,7 +50,7 @@ mod parse_error;
 pub use adapter::{Adapter, Checked, SHOWN_VERSIONS, Version};
 pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
 pub use audit::{AuditQuery, AuditRecord};
-pub use config::{DatabaseUrl, StoreConfig};
+pub use config::{BlobsSettings, BlobsUrl, Bucket, DatabaseUrl, S3Access, S3Credentials, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
     AdapterName, Digest, DisplayName, KeyId, ModelRef, RoleName, Selector, TenantId, TenantSlug,
@@ -53,12 +59,14 @@ pub use ids::{
 pub use key_store::KeyStore;
 pub use limits::{Cap, LimitOverrides};
 pub use local_cache::LocalAdapter;
+pub use maintenance::Maintenance;
 pub use operator::OperatorStore;
 pub use parse_error::ParseError;
 pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
+pub use sweep::SweepReport;
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantStatus};
 pub use tenant_store::TenantStore;
 pub use usage::{Credential, Outcome, Spender, Subject, UsageEvent};
@@ -66,3 +74,4 @@ pub use usage_query::{
     BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,
     UsedModel,
 };
+pub use verify::{Problem, ProblemKind, VerifyEvent, VerifyReport};

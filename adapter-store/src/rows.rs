@@ -2,8 +2,10 @@
 
 pub(crate) mod adapters;
 pub(crate) mod audit;
+pub(crate) mod contents;
 pub(crate) mod epoch;
 pub(crate) mod keys;
+pub(crate) mod leases;
 pub(crate) mod tenants;
 pub(crate) mod usage;
 pub(crate) mod usage_sums;
@@ -32,6 +34,7 @@ mod tests {
         let sources = [
             include_str!("rows/adapters.rs"),
             include_str!("rows/audit.rs"),
+            include_str!("rows/contents.rs"),
             include_str!("rows/keys.rs"),
             include_str!("rows/usage.rs"),
             include_str!("rows/usage_sums.rs"),

@@ -20,6 +20,7 @@ use crate::rows::adapters::{self, NewVersion};
 use crate::rows::audit::{self, Entry};
 use crate::rows::{now, tenants, usage_sums};
 use crate::staging::{Staged, Staging};
+use crate::sweep::remove_unused;
 use crate::tenant::{Actor, Page, Paging};
 use crate::usage_query::{UsagePage, UsageQuery};
 
@@ -146,15 +147,13 @@ impl TenantStore {
         self.parts.resolved.invalidate(self.tenant).await;
     }
 
-    /// Removes the bytes unless a live version has them, with commits held off meanwhile.
+    /// Removes the bytes, here and in the blob store, unless a live version has them.
     async fn remove_unused_bytes(&self, digest: Digest) -> Result<(), StoreError> {
-        let mut transaction = self.parts.database.begin(Whose::Tenant(self.tenant)).await?;
-        if adapters::uses_digest(&mut transaction, self.tenant, digest).await? {
-            return Ok(());
-        }
         let key = self.blob_key(digest);
-        self.parts.blobs.remove(&key).await?;
-        self.parts.local.forget(&key)
+        match remove_unused(&self.parts.database, &self.parts.blobs, &key).await? {
+            true => self.parts.local.forget(&key),
+            false => Ok(()),
+        }
     }
 
     /// The version that a reference means. Unknown, deleted or another tenant's: [`StoreError::AdapterNotFound`].

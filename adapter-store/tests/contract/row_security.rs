@@ -4,7 +4,8 @@
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenora_adapter_store::{
-    AdapterStore, Credential, DatabaseUrl, KeyId, Outcome, RoleName, Scope, StoreConfig, TenantId, UsageEvent,
+    AdapterStore, Credential, DatabaseUrl, KeyId, Maintenance, Outcome, RoleName, Scope, StoreConfig,
+    SweepReport, TenantId, UsageEvent,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -127,7 +128,7 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
         cache_dir: world.dir.path().join("c2"),
         ..world.config.clone()
     };
-    let store = AdapterStore::open(config).await.unwrap();
+    let store = AdapterStore::open(config.clone()).await.unwrap();
     let operator = store.operator(crate::world::ADMIN);
     let acme =
         operator.create_tenant(&crate::world::slug_of("acme"), &crate::world::display("Acme")).await.unwrap();
@@ -138,6 +139,8 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
     tenant.delete_adapter(&name("triage"), &crate::world::ADMIN).await.unwrap();
     store.flush().await;
+    let swept = Maintenance::open(&config.database, config.blobs).await.unwrap().sweep(false).await;
+    assert_eq!(swept.unwrap(), Some(SweepReport::default()), "it may take the lease");
     operator.delete_tenant(&acme.slug).await.unwrap();
     assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_none());
     drop(store);
