@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tenora_adapter_store::{
-    Actor, AdapterName, AdapterStore, DatabaseUrl, ModelRef, Paging, StoreConfig, TenantId, TenantSlug,
+    Actor, AdapterName, AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, ModelRef, Paging, S3Access,
+    StoreConfig, TenantId, TenantSlug,
 };
 
 const TENANTS: u32 = 10_000;
@@ -103,7 +104,11 @@ async fn fill(url: &str) -> Outcome {
 fn config(dir: &Path, database: &DatabaseUrl, redis_url: Option<&str>, cache: &str) -> StoreConfig {
     StoreConfig {
         database: database.clone(),
-        blobs_dir: dir.join("blobs"),
+        blobs: BlobsSettings {
+            url: BlobsUrl::Local(dir.join("blobs")),
+            s3: S3Access::default(),
+            sweep_grace: Duration::from_secs(3_600),
+        },
         cache_dir: dir.join(cache),
         cache_bytes: 1 << 30,
         staging_dir: dir.join("staging"),

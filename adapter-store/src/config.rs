@@ -1,17 +1,21 @@
 //! The store's settings, already validated: it reads no environment.
 
+mod blobs_url;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+pub use self::blobs_url::{BlobsUrl, Bucket, S3Access, S3Credentials};
 
 /// Everything the store needs to open.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     /// Where the rows are.
     pub database: DatabaseUrl,
-    /// Where the blobs are; replicas share it.
-    pub blobs_dir: PathBuf,
+    /// Where the blobs are.
+    pub blobs: BlobsSettings,
     /// The local cache of verified files; one process at a time owns it.
     pub cache_dir: PathBuf,
     /// The local cache's budget in bytes; at least as large as the largest adapter.
@@ -28,6 +32,17 @@ pub struct StoreConfig {
     pub pepper: SecretString,
     /// How long known keys and references go on working while the database does not answer.
     pub grace: Duration,
+}
+
+/// Where the blobs are, and how long what nobody needs may stay there.
+#[derive(Debug, Clone)]
+pub struct BlobsSettings {
+    /// The place; replicas share it.
+    pub url: BlobsUrl,
+    /// How S3 is reached, where that is the place.
+    pub s3: S3Access,
+    /// How old bytes without a row, and leftovers of uploads, must be before the sweeper removes them.
+    pub sweep_grace: Duration,
 }
 
 /// Which database holds the rows.

@@ -25,6 +25,7 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(6);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// One thing in SQLite's form or in Postgres's.
+#[derive(Clone)]
 pub(crate) enum Either<S, P> {
     Sqlite(S),
     Postgres(P),

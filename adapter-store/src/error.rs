@@ -101,7 +101,7 @@ pub enum StoreError {
     NotMigrated,
     /// Stored bytes are missing or are not what their digest says.
     #[error(
-        "the stored bytes of {digest} are missing or damaged; push the adapter again, and let all servers share one blobs folder"
+        "the stored bytes of {digest} are missing or damaged; push the adapter again, and let all servers share one blob store"
     )]
     Corrupt {
         /// The digest that the bytes should have.

@@ -4,14 +4,21 @@
 // In reading order: a module knows only those below it.
 mod store;
 
+mod maintenance;
+
 mod operator;
 mod tenant_store;
 
 mod alias_store;
+mod version_store;
+
+mod verify;
+
+mod sweep;
+
 mod key_store;
 mod push_store;
 mod upload_store;
-mod version_store;
 
 mod upload_expiry;
 
@@ -61,7 +68,7 @@ pub use alias::{Alias, Share, Targets};
 pub use alias_store::{AliasStore, Rollback};
 pub use api_key::{AuthenticatedKey, CreatedKey, KeyInfo, NewKey, SHOWN_KEYS};
 pub use audit::{AuditQuery, AuditRecord};
-pub use config::{DatabaseUrl, StoreConfig};
+pub use config::{BlobsSettings, BlobsUrl, Bucket, DatabaseUrl, S3Access, S3Credentials, StoreConfig};
 pub use error::StoreError;
 pub use ids::{
     AdapterName, AliasName, Digest, DisplayName, KeyId, ModelRef, PartId, PushId, Reason, RoleName, Selector,
@@ -70,6 +77,7 @@ pub use ids::{
 pub use key_store::KeyStore;
 pub use limits::{Cap, LimitOverrides};
 pub use local_cache::LocalAdapter;
+pub use maintenance::Maintenance;
 pub use operator::OperatorStore;
 pub use parse_error::ParseError;
 pub use push::{Ending, Push, PushState, Refusal};
@@ -78,6 +86,7 @@ pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
+pub use sweep::SweepReport;
 pub use tenant::{Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantStatus};
 pub use tenant_store::TenantStore;
 pub use upload::{
@@ -91,4 +100,5 @@ pub use usage_query::{
     BucketWidth, GroupBy, MAX_USAGE_ROWS, ModelFilter, UsageBucket, UsagePage, UsageQuery, UsageSum,
     UsedModel,
 };
+pub use verify::{Problem, ProblemKind, VerifyEvent, VerifyReport};
 pub use version_store::VersionStore;

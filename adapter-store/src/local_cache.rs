@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::fingerprint::Hasher;
 use crate::ids::{Digest, TenantId};
 use crate::scratch::{Scratch, lock_whole};
-use crate::staging::{MAX_CONFIG_BYTES, hash_file};
+use crate::staging::{MAX_STORED_CONFIG_BYTES, hash_file};
 
 const INCOMING: &str = "incoming";
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
@@ -241,8 +241,8 @@ async fn fetch_config(blobs: &Blobs, key: &BlobKey, into: &Scratch) -> Result<Ve
     let mut config = Vec::new();
     while let Some(chunk) = chunks.try_next().await? {
         config.extend_from_slice(&chunk);
-        // Canonical numbers may be longer than what was uploaded (`1e15`), but not by more; the rest is damage and not worth the memory.
-        if config.len() as u64 > 8 * MAX_CONFIG_BYTES {
+        // More is damage, and not worth the memory.
+        if config.len() as u64 > MAX_STORED_CONFIG_BYTES {
             return Err(StoreError::Corrupt { digest: key.digest }.into());
         }
     }

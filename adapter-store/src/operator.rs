@@ -14,6 +14,7 @@ use crate::limits::LimitOverrides;
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
 use crate::rows::{adapters, aliases, epoch, keys, now, tenants, usage_sums, versions};
+use crate::sweep::purge;
 use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus};
 use crate::usage_query::{UsagePage, UsageQuery};
 
@@ -108,7 +109,7 @@ impl OperatorStore {
         audit::record(&mut transaction, before.id, &self.actor, entry).await?;
         transaction.commit().await?;
         self.parts.credentials.forget();
-        self.parts.purge(before.id, digests).await;
+        purge(&self.parts, before.id, digests).await;
         Ok(())
     }
 

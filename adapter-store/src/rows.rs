@@ -3,8 +3,10 @@
 pub(crate) mod adapters;
 pub(crate) mod aliases;
 pub(crate) mod audit;
+pub(crate) mod contents;
 pub(crate) mod epoch;
 pub(crate) mod keys;
+pub(crate) mod leases;
 pub(crate) mod pushes;
 pub(crate) mod tenants;
 pub(crate) mod upkeep;
@@ -39,6 +41,7 @@ mod tests {
             include_str!("rows/adapters.rs"),
             include_str!("rows/aliases.rs"),
             include_str!("rows/audit.rs"),
+            include_str!("rows/contents.rs"),
             include_str!("rows/keys.rs"),
             include_str!("rows/pushes.rs"),
             include_str!("rows/upload_parts.rs"),

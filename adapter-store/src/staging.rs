@@ -15,6 +15,9 @@ use crate::scratch::{ProcessDir, Scratch};
 /// The most bytes that an `adapter_config.json` may have.
 pub const MAX_CONFIG_BYTES: u64 = 64 << 10;
 
+/// The most bytes of a stored config: canonical numbers may be longer than what was uploaded (`1e15`), but not by more.
+pub(crate) const MAX_STORED_CONFIG_BYTES: u64 = 8 * MAX_CONFIG_BYTES;
+
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
 
 /// An upload that is being received. The two files may come in either order; with the config first, the weights are hashed as they come.

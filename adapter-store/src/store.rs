@@ -19,6 +19,7 @@ use crate::parts::Parts;
 use crate::resolve_cache::{Backend, CacheStats, MemoryCache, RedisCache, Remembered, ResolveCache};
 use crate::rows::{self, now};
 use crate::scratch::ProcessDir;
+use crate::sweep::{Sweeper, sweep_regularly};
 use crate::tenant::{Actor, Tenant, TenantStatus};
 use crate::tenant_store::TenantStore;
 use crate::turns::Turns;
@@ -53,7 +54,8 @@ impl AdapterStore {
     /// Opens the store. SQLite migrates itself; Postgres must be migrated, or this is [`StoreError::NotMigrated`].
     /// Redis need not be there.
     pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
-        let (local, staging, blobs) = open_folders(&config).await?;
+        let (local, staging) = open_folders(&config).await?;
+        let blobs = Blobs::open(&config.blobs).await?;
         let keys = Pepper::derive(&config.pepper, "tenora api keys")?;
         let resolved = match &config.redis_url {
             None => Backend::Memory(MemoryCache::default()),
@@ -77,6 +79,8 @@ impl AdapterStore {
         });
         tokio::spawn(keep_rows_true(Arc::downgrade(&parts)));
         tokio::spawn(end_uploads(Arc::downgrade(&parts)));
+        let sweeper = Sweeper::new(&parts.database, &parts.blobs, &config.blobs, false);
+        tokio::spawn(sweep_regularly(Arc::downgrade(&parts), sweeper));
         Ok(Self(parts))
     }
 
@@ -253,7 +257,7 @@ async fn end_uploads(parts: Weak<Parts>) {
 }
 
 /// Makes the folders, takes what is this process's own, and removes what dead processes left.
-async fn open_folders(config: &StoreConfig) -> Result<(LocalCache, ProcessDir, Blobs), StoreError> {
+async fn open_folders(config: &StoreConfig) -> Result<(LocalCache, ProcessDir), StoreError> {
     let config = config.clone();
     let open = move || {
         let setup = |dir: &Path, error| {
@@ -262,11 +266,10 @@ async fn open_folders(config: &StoreConfig) -> Result<(LocalCache, ProcessDir, B
         if let DatabaseUrl::Sqlite(path) = &config.database {
             make_parent(path)?;
         }
-        std::fs::create_dir_all(&config.blobs_dir).map_err(|error| setup(&config.blobs_dir, error))?;
         let local = LocalCache::open(&config.cache_dir, config.cache_bytes)?;
         let staging =
             ProcessDir::open(&config.staging_dir).map_err(|error| setup(&config.staging_dir, error))?;
-        Ok((local, staging, Blobs::local(&config.blobs_dir)?))
+        Ok((local, staging))
     };
     tokio::task::spawn_blocking(open).await.map_err(StoreError::internal)?
 }

@@ -24,6 +24,7 @@ use crate::rows::audit::{self, Entry};
 use crate::rows::versions::NewVersion;
 use crate::rows::{adapters, aliases, now, pushes, tenants, usage_sums, versions};
 use crate::staging::{Staged, Staging};
+use crate::sweep::purge;
 use crate::tenant::{Actor, Page, Paging};
 use crate::upload_store::UploadStore;
 use crate::usage_query::{UsagePage, UsageQuery};
@@ -183,7 +184,7 @@ impl TenantStore {
         let entry = Entry { action: "adapter.delete", subject: name.to_string(), detail };
         audit::record(&mut transaction, self.tenant, actor, entry).await?;
         transaction.commit().await?;
-        self.parts.purge(self.tenant, digests).await;
+        purge(&self.parts, self.tenant, digests).await;
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::ids::{AdapterName, Reason, TenantId, VersionNumber};
 use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
 use crate::rows::{aliases, now, tenants, versions};
+use crate::sweep::purge;
 use crate::tenant::{Actor, Page, Paging};
 
 /// The versions of one tenant's adapters.
@@ -85,7 +86,7 @@ impl VersionStore {
         let detail = json!({ "before": { "digest": digest } });
         self.record(&mut transaction, "adapter_version.delete", (adapter, number), detail).await?;
         transaction.commit().await?;
-        self.parts.purge(self.tenant, BTreeSet::from([digest])).await;
+        purge(&self.parts, self.tenant, BTreeSet::from([digest])).await;
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::{io::Write, path::PathBuf, sync::Arc, time::Duration};
 use actix_web::web::Data;
 use anyhow::Context;
 use secrecy::{ExposeSecret, SecretString};
-use tenora_adapter_store::{AdapterStore, DatabaseUrl, RoleName, StoreConfig};
+use tenora_adapter_store::{
+    AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, Maintenance, RoleName, StoreConfig,
+};
 use tenora_engine::{Engine, EngineConfig};
 
 use crate::{
@@ -56,7 +58,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
                 .await?
                 .to_string()
         }
-        Mode::Serve | Mode::Migrate => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
+        Mode::Serve | Mode::Maintain => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
     let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
@@ -69,7 +71,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
 
 /// Brings the configured Postgres to the newest schema, and gives a role what a server needs.
 pub async fn migrate(app_role: Option<RoleName>) -> anyhow::Result<()> {
-    let config = Config::from_env(&Mode::Migrate)?;
+    let config = Config::from_env(&Mode::Maintain)?;
     telemetry::init(&config.server.log)?;
     secrets::private_dir(&config.server.data_dir)?;
     AdapterStore::migrate(&database(&config)).await.context("cannot migrate the database")?;
@@ -79,6 +81,14 @@ pub async fn migrate(app_role: Option<RoleName>) -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "The role {role} may serve, and is held to one tenant at a time.")?;
     }
     Ok(())
+}
+
+/// The configured rows and blobs, for work on them beside running servers.
+pub async fn maintenance() -> anyhow::Result<Maintenance> {
+    let config = Config::from_env(&Mode::Maintain)?;
+    telemetry::init(&config.server.log)?;
+    secrets::private_dir(&config.server.data_dir)?;
+    Maintenance::open(&database(&config), blobs(&config)).await.context("cannot open the adapter store")
 }
 
 /// The gate: limits in Redis where there is one, usage by way of files in the data folder.
@@ -133,7 +143,7 @@ fn store_config(config: &Config, pepper: SecretString) -> StoreConfig {
     let data_dir = &config.server.data_dir;
     StoreConfig {
         database: database(config),
-        blobs_dir: data_dir.join("blobs"),
+        blobs: blobs(config),
         cache_dir: data_dir.join("cache"),
         cache_bytes: config.store.adapter_cache_bytes,
         staging_dir: data_dir.join("staging"),
@@ -142,6 +152,15 @@ fn store_config(config: &Config, pepper: SecretString) -> StoreConfig {
         redis_prefix: config.store.redis_prefix.clone(),
         pepper,
         grace: config.store.outage_grace,
+    }
+}
+
+fn blobs(config: &Config) -> BlobsSettings {
+    let beside_the_rows = || BlobsUrl::Local(config.server.data_dir.join("blobs"));
+    BlobsSettings {
+        url: config.store.blobs_url.clone().unwrap_or_else(beside_the_rows),
+        s3: config.store.s3.clone(),
+        sweep_grace: config.store.sweep_grace,
     }
 }
 

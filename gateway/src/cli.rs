@@ -1,5 +1,5 @@
-//! The command line: what can be asked for, and what runs then. `serve` and `migrate` are the server; everything else is
-//! a client of its HTTP API, `bench` of a server that it starts itself; `adapter check` needs none.
+//! The command line: what can be asked for, and what runs then. `serve`, `migrate` and `store` are the server; everything
+//! else is a client of its HTTP API, `bench` of a server that it starts itself; `adapter check` needs none.
 
 mod adapter;
 mod admin;
@@ -8,6 +8,7 @@ mod client;
 mod me;
 mod push;
 mod rollout;
+mod store;
 mod table;
 
 use std::path::PathBuf;
@@ -45,6 +46,10 @@ enum Command {
         #[arg(long, value_name = "ROLE")]
         app_role: Option<RoleName>,
     },
+    /// Look after what is stored: compare every adapter's bytes with their digest, remove what nothing needs. Works beside
+    /// running servers, with their settings.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Measure a server that this starts itself, on synthetic weights of a named shape.
     Bench(Box<tenora_bench::Options>),
     /// Upload, list, show and delete a tenant's adapters.
@@ -77,6 +82,7 @@ impl Cli {
         match self.command {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
             Command::Migrate { app_role } => boot::migrate(app_role).await,
+            Command::Store(command) => command.run().await,
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,
             Command::Adapter(command) => command.run().await,

@@ -6,6 +6,7 @@ mod jwt;
 mod limits;
 mod parse;
 mod reader;
+mod s3;
 mod server;
 mod store;
 
@@ -30,8 +31,8 @@ pub enum Mode {
     Serve,
     /// `tenora serve --demo DIR`: embedded defaults, the demo's base model, loopback only.
     Demo(PathBuf),
-    /// `tenora migrate`: needs the database alone.
-    Migrate,
+    /// `tenora migrate` and `tenora store`: need what is stored, and neither a model nor secrets.
+    Maintain,
 }
 
 /// Everything the server needs to know, checked.
@@ -65,7 +66,7 @@ impl Config {
         let mut reader = Reader::new(vars, variables());
         let mut notices = Vec::new();
         if let Mode::Demo(_) = mode {
-            for variable in [&store::DATABASE_URL, &store::REDIS_URL, &engine::MODEL] {
+            for variable in [&store::DATABASE_URL, &store::REDIS_URL, &store::BLOBS_URL, &engine::MODEL] {
                 if reader.forget(variable) {
                     notices
                         .push(format!("{} is set, and ignored: the demo is self-contained.", variable.name));
@@ -88,7 +89,14 @@ impl Config {
 
 /// Every variable the server reads, in the order of `.env.example`.
 pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
-    let groups = [server::VARIABLES, jwt::VARIABLES, store::VARIABLES, engine::VARIABLES, limits::VARIABLES];
+    let groups = [
+        server::VARIABLES,
+        jwt::VARIABLES,
+        store::VARIABLES,
+        s3::VARIABLES,
+        engine::VARIABLES,
+        limits::VARIABLES,
+    ];
     groups.into_iter().flatten().copied()
 }
 

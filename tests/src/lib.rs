@@ -3,6 +3,7 @@
 //!
 //! The suites run the binary that `make` has built; everything they see, they see as a client.
 
+mod bucket;
 mod production;
 mod server;
 
@@ -14,12 +15,15 @@ mod adapter;
 mod tree;
 mod wire;
 
+#[path = "../../adapter-store/tests/contract/moto.rs"]
+mod moto;
 #[path = "../../adapter-store/tests/contract/proxy.rs"]
 mod proxy;
 #[path = "../../adapter-store/tests/contract/services.rs"]
 mod services;
 
 pub use adapter::Adapter;
+pub use bucket::Bucket;
 pub use client::{Client, Reply};
 pub use production::{ADMIN_KEY, Outage, Production};
 

@@ -1,76 +1,14 @@
 //! Fetches are shared, room is made by age, and what is in use stays.
 
-use std::fmt;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use futures_util::stream::BoxStream;
 use object_store::memory::InMemory;
-use object_store::path::Path as ObjectPath;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
 use tempfile::TempDir;
 
 use super::*;
-
-/// Objects in memory, slow to come, and counted when they do.
-#[derive(Debug, Default)]
-struct SlowAndCounted {
-    objects: InMemory,
-    gets: AtomicUsize,
-}
-
-impl fmt::Display for SlowAndCounted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("slow and counted")
-    }
-}
-
-#[async_trait::async_trait]
-impl ObjectStore for SlowAndCounted {
-    async fn put_opts(&self, at: &ObjectPath, bytes: PutPayload, options: PutOptions) -> Result<PutResult> {
-        self.objects.put_opts(at, bytes, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        at: &ObjectPath,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.objects.put_multipart_opts(at, options).await
-    }
-
-    async fn get_opts(&self, at: &ObjectPath, options: GetOptions) -> Result<GetResult> {
-        if !options.head {
-            self.gets.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        self.objects.get_opts(at, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        at: BoxStream<'static, Result<ObjectPath>>,
-    ) -> BoxStream<'static, Result<ObjectPath>> {
-        self.objects.delete_stream(at)
-    }
-
-    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.objects.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
-        self.objects.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> Result<()> {
-        self.objects.copy_opts(from, to, options).await
-    }
-}
+use crate::blobs::faults::Faults;
 
 const CONFIG: &[u8] = b"{}";
 const WEIGHTS_BYTES: usize = 98;
@@ -79,14 +17,15 @@ const ADAPTER_BYTES: u64 = 100;
 
 struct World {
     dir: TempDir,
-    objects: Arc<SlowAndCounted>,
+    objects: Arc<Faults>,
     blobs: Blobs,
     tenant: TenantId,
 }
 
 impl World {
     fn new() -> Self {
-        let objects = Arc::new(SlowAndCounted::default());
+        let objects = Faults::around(Arc::new(InMemory::new()));
+        objects.slow_down(Duration::from_millis(50));
         let blobs = Blobs::over(objects.clone());
         Self { dir: tempfile::tempdir().unwrap(), objects, blobs, tenant: TenantId::generate() }
     }
@@ -111,7 +50,7 @@ impl World {
     }
 
     fn gets(&self) -> usize {
-        self.objects.gets.swap(0, Ordering::Relaxed)
+        self.objects.gets()
     }
 }
 
@@ -208,4 +147,15 @@ async fn a_smaller_budget_after_a_restart_is_kept() {
     assert_eq!(usage(&cache), (ADAPTER_BYTES, 1));
     let folders = fs::read_dir(cache.dir.join(world.tenant.to_string())).unwrap();
     assert_eq!(folders.count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_was_fetching_is_removed() {
+    let world = World::new();
+    let left = world.dir.path().join("cache").join(INCOMING).join("0123");
+    fs::create_dir_all(&left).unwrap();
+    fs::write(left.join(File::Weights.name()), "half").unwrap();
+    let cache = world.cache(1);
+    assert!(!left.exists());
+    assert_eq!(usage(&cache), (0, 0));
 }

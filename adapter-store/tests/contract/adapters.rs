@@ -145,15 +145,15 @@ async fn bytes_live_as_long_as_a_version_needs_them(world: &World) {
     push(&tenant, "two", "shared").await;
     let folder = format!("{acme}/{}", version.digest.to_hex());
     let both = [format!("{folder}/adapter_config.json"), format!("{folder}/adapter_model.safetensors")];
-    assert_eq!(files(&world.config.blobs_dir), both);
-    let stored = std::fs::read_to_string(world.config.blobs_dir.join(&both[0])).unwrap();
+    assert_eq!(files(&world.blobs_dir()), both);
+    let stored = std::fs::read_to_string(world.blobs_dir().join(&both[0])).unwrap();
     assert_eq!(stored, r#"{"peft_type":"LORA","r":8}"#);
     drop(tenant.local_files(&version).await.unwrap());
 
     tenant.delete_adapter(&name("one"), &ADMIN).await.unwrap();
-    assert_eq!(files(&world.config.blobs_dir), both);
+    assert_eq!(files(&world.blobs_dir()), both);
     tenant.delete_adapter(&name("two"), &ADMIN).await.unwrap();
-    assert!(files(&world.config.blobs_dir).is_empty());
+    assert!(files(&world.blobs_dir()).is_empty());
     assert_eq!(files(&world.config.cache_dir), ["lock"]);
     assert_eq!(files(&world.config.staging_dir).len(), 2, "only the locks are left: every upload cleaned up");
 }

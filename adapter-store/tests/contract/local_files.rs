@@ -29,8 +29,8 @@ async fn files_are_what_was_pushed() {
 async fn damaged_bytes_are_named_and_leave_nothing_behind() {
     let world = World::sqlite().await;
     let (tenant, version) = pushed(&world, "the weights").await;
-    for file in files(&world.config.blobs_dir) {
-        let path = world.config.blobs_dir.join(file);
+    for file in files(&world.blobs_dir()) {
+        let path = world.blobs_dir().join(file);
         let good = fs::read(&path).unwrap();
         let mut bad = good.clone();
         bad[1] ^= 1;
@@ -43,7 +43,7 @@ async fn damaged_bytes_are_named_and_leave_nothing_behind() {
     // Mended, it works again; lost, it is said so, and is not "unknown".
     drop(tenant.local_files(&version).await.unwrap());
     let second = world.replica("cache-2").await;
-    fs::remove_dir_all(&world.config.blobs_dir).unwrap();
+    fs::remove_dir_all(&world.blobs_dir()).unwrap();
     let lost =
         second.tenant(world.operator().tenant_by_slug(&crate::world::slug_of("acme")).await.unwrap().id);
     assert!(matches!(lost.local_files(&version).await, Err(StoreError::Corrupt { .. })));
@@ -59,13 +59,13 @@ async fn after_a_restart_cached_files_are_verified_before_their_first_use() {
     drop((tenant, store));
 
     // Good files need no blobs …
-    fs::rename(&config.blobs_dir, dir.path().join("away")).unwrap();
+    fs::rename(dir.path().join("blobs"), dir.path().join("away")).unwrap();
     let store = AdapterStore::open(config.clone()).await.unwrap();
     assert!(store.tenant(acme).local_files(&version).await.is_ok());
     drop(store);
     // … damaged ones are fetched again.
-    fs::remove_dir_all(&config.blobs_dir).unwrap();
-    fs::rename(dir.path().join("away"), &config.blobs_dir).unwrap();
+    fs::remove_dir_all(dir.path().join("blobs")).unwrap();
+    fs::rename(dir.path().join("away"), dir.path().join("blobs")).unwrap();
     fs::write(&paths[0], "THE WEIGHTS").unwrap();
     let store = AdapterStore::open(config.clone()).await.unwrap();
     let local = store.tenant(acme).local_files(&version).await.unwrap();

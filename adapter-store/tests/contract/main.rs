@@ -1,6 +1,8 @@
 //! The store's promises, each on SQLite and on Postgres, and what happens when a dependency goes away.
 
 #[cfg(test)]
+mod moto;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod services;
@@ -51,10 +53,16 @@ mod rollouts;
 #[cfg(test)]
 mod row_security;
 #[cfg(test)]
+mod s3;
+#[cfg(test)]
 mod shared_cache;
+#[cfg(test)]
+mod sweep;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
 mod uploads;
 #[cfg(test)]
 mod usage;
+#[cfg(test)]
+mod verify;

@@ -92,7 +92,7 @@ fn problem<T: std::fmt::Debug>(refused: Result<T, StoreError>) -> UploadError {
 /// Objects and scratch files that are there now.
 fn left(world: &World) -> (usize, usize) {
     // Each process that uses the staging folder has a lock in it, and the folder has one.
-    (files(&world.config.blobs_dir).len(), files(&world.config.staging_dir).len() - 2)
+    (files(&world.blobs_dir()).len(), files(&world.config.staging_dir).len() - 2)
 }
 
 async fn named_parts_in_their_order_are_the_upload(world: &World) {
@@ -105,7 +105,7 @@ async fn named_parts_in_their_order_are_the_upload(world: &World) {
     let listed = uploads.list_parts(id, &Paging::first()).await.unwrap();
     assert_eq!(listed.items[..2], [world_part.clone(), hello.clone()]);
     assert_eq!(left(world), (3, 0));
-    for file in files(&world.config.blobs_dir) {
+    for file in files(&world.blobs_dir()) {
         assert!(file.contains("/uploads/") && !file.contains("passwd"), "{file}");
     }
 
@@ -218,12 +218,12 @@ async fn only_proven_bytes_are_completed(world: &World) {
     uploads.complete(id, &right).await.unwrap();
 
     // Damaged since, they are no version's.
-    for file in files(&world.config.blobs_dir) {
+    for file in files(&world.blobs_dir()) {
         std::fs::write(world.config.blobs_dir.join(file), b"ABC").unwrap();
     }
     let damaged = tenant.stage_upload(id, Bytes::from_static(CONFIG)).await;
     assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
-    for file in files(&world.config.blobs_dir) {
+    for file in files(&world.blobs_dir()) {
         std::fs::remove_file(world.config.blobs_dir.join(file)).unwrap();
     }
     let lost = tenant.stage_upload(id, Bytes::from_static(CONFIG)).await;
@@ -277,8 +277,7 @@ async fn an_upload_that_was_given_up_leaves_nothing(world: &World) {
     let id = begin(&uploads, 6).await;
     let part = send(&uploads, id, Some(1), b"abc").await.unwrap();
     // What a server that died before it wrote the row left.
-    let stray =
-        world.config.blobs_dir.join(&files(&world.config.blobs_dir)[0]).with_file_name("0".repeat(32));
+    let stray = world.config.blobs_dir.join(&files(&world.blobs_dir())[0]).with_file_name("0".repeat(32));
     std::fs::write(stray, b"def").unwrap();
     let mut half = uploads.begin_part(id).await.unwrap();
     half.write(b"de").await.unwrap();

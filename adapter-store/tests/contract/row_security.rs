@@ -4,8 +4,8 @@
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tenora_adapter_store::{
-    AdapterStore, Credential, DatabaseUrl, KeyId, LimitOverrides, NewUpload, Outcome, RoleName, Scope,
-    ShortText, StoreConfig, TenantId, TenantStore, UploadId, UsageEvent,
+    AdapterStore, Credential, DatabaseUrl, KeyId, LimitOverrides, Maintenance, NewUpload, Outcome, RoleName,
+    Scope, ShortText, StoreConfig, SweepReport, TenantId, TenantStore, UploadId, UsageEvent,
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -149,7 +149,7 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
         cache_dir: world.dir.path().join("c2"),
         ..world.config.clone()
     };
-    let store = AdapterStore::open(config).await.unwrap();
+    let store = AdapterStore::open(config.clone()).await.unwrap();
     let operator = store.operator(ADMIN);
     let acme =
         operator.create_tenant(&crate::world::slug_of("acme"), &crate::world::display("Acme")).await.unwrap();
@@ -163,9 +163,11 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     uploads.cancel(begin_upload(&tenant).await).await.unwrap();
     begin_upload(&tenant).await;
     store.flush().await;
+    let swept = Maintenance::open(&config.database, config.blobs).await.unwrap().sweep(false).await;
+    assert_eq!(swept.unwrap(), Some(SweepReport::default()), "it may take the lease");
     operator.delete_tenant(&acme.slug).await.unwrap();
     assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_none());
     store.expire_uploads().await.unwrap();
-    assert_eq!(files(&world.config.blobs_dir), Vec::<String>::new(), "a deleted tenant leaves no bytes");
+    assert_eq!(files(&world.blobs_dir()), Vec::<String>::new(), "a deleted tenant leaves no bytes");
     drop(store);
 }

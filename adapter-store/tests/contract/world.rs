@@ -1,6 +1,7 @@
 //! A store of its own for each test, on either database, and short words for what the tests do with it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use secrecy::SecretString;
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 use tenora_adapter_store::*;
 use uuid::Uuid;
 
+use crate::moto::{BUCKET, Moto};
 use crate::services;
 
 /// A database and folders of its own. Whatever it made is gone when it is dropped.
@@ -25,6 +27,18 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), DatabaseUrl::Sqlite(dir.path().join("rows/tenora.db")));
         Self::open(dir, config, None).await
+    }
+
+    /// The blobs in this bucket.
+    pub(crate) async fn on_s3(moto: &Moto) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let local = config(dir.path(), DatabaseUrl::Sqlite(dir.path().join("rows/tenora.db")));
+        let url = BlobsUrl::parse(&format!("s3://{BUCKET}/prod")).unwrap();
+        let credentials =
+            S3Credentials::Key { id: "test".to_owned(), secret: "test".into(), session_token: None };
+        let s3 = S3Access { endpoint: Some(moto.endpoint.clone()), credentials, ..S3Access::default() };
+        let blobs = BlobsSettings { url, s3, ..local.blobs };
+        Self::open(dir, StoreConfig { blobs, ..local }, None).await
     }
 
     pub(crate) async fn postgres() -> Option<Self> {
@@ -44,6 +58,30 @@ impl World {
     pub(crate) async fn replica(&self, cache: &str) -> AdapterStore {
         let config = StoreConfig { cache_dir: self.dir.path().join(cache), ..self.config.clone() };
         AdapterStore::open(config).await.unwrap()
+    }
+
+    /// Where the blobs are.
+    pub(crate) fn blobs_dir(&self) -> PathBuf {
+        self.dir.path().join("blobs")
+    }
+
+    /// What an operator opens beside the running store.
+    pub(crate) async fn maintenance(&self) -> Maintenance {
+        self.maintenance_after(self.config.blobs.sweep_grace).await
+    }
+
+    /// The same with another grace.
+    pub(crate) async fn maintenance_after(&self, sweep_grace: Duration) -> Maintenance {
+        let blobs = BlobsSettings { sweep_grace, ..self.config.blobs.clone() };
+        Maintenance::open(&self.config.database, blobs).await.unwrap()
+    }
+
+    /// Makes all that lies in the blobs' folder look this old.
+    pub(crate) fn age_blobs(&self, age: Duration) {
+        for file in files(&self.blobs_dir()) {
+            let file = std::fs::File::options().write(true).open(self.blobs_dir().join(file)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        }
     }
 
     pub(crate) fn operator(&self) -> OperatorStore {
@@ -86,7 +124,11 @@ pub(crate) const ADMIN: Actor = Actor { kind: ActorKind::Admin, ip: None };
 pub(crate) fn config(dir: &Path, database: DatabaseUrl) -> StoreConfig {
     StoreConfig {
         database,
-        blobs_dir: dir.join("blobs"),
+        blobs: BlobsSettings {
+            url: BlobsUrl::Local(dir.join("blobs")),
+            s3: S3Access::default(),
+            sweep_grace: Duration::from_secs(60),
+        },
         cache_dir: dir.join("cache"),
         cache_bytes: 1 << 30,
         staging_dir: dir.join("staging"),
@@ -94,7 +136,7 @@ pub(crate) fn config(dir: &Path, database: DatabaseUrl) -> StoreConfig {
         redis_url: None,
         redis_prefix: format!("tenora-test-{}:", Uuid::now_v7().simple()),
         pepper: SecretString::from("a pepper for tests"),
-        grace: std::time::Duration::from_secs(60),
+        grace: Duration::from_secs(60),
     }
 }
 

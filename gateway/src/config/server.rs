@@ -87,7 +87,7 @@ pub enum LogFormat {
 
 impl ServerSettings {
     pub(super) fn read(reader: &mut Reader, mode: &Mode, store: &StoreSettings) -> Self {
-        let shared = store.database_url.is_some() && *mode != Mode::Migrate;
+        let shared = store.database_url.is_some() && *mode != Mode::Maintain;
         Self {
             listen: listen(reader, mode),
             data_dir: reader.text(&DATA_DIR).unwrap_or("./.tenora").into(),

@@ -3,21 +3,33 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tenora_adapter_store::{BlobsUrl, S3Access};
 
 use super::{
     parse,
     reader::{Reader, Variable},
+    s3,
 };
 
 pub(super) const DATABASE_URL: Variable = Variable::new("TENORA_DATABASE_URL", None);
 pub(super) const REDIS_URL: Variable = Variable::new("TENORA_REDIS_URL", None);
 const REDIS_PREFIX: Variable = Variable::new("TENORA_REDIS_PREFIX", Some("tenora:"));
+pub(super) const BLOBS_URL: Variable = Variable::new("TENORA_BLOBS_URL", None);
+const SWEEP_GRACE_S: Variable = Variable::new("TENORA_SWEEP_GRACE_S", Some("3600"));
 const ADAPTER_CACHE_BYTES: Variable = Variable::new("TENORA_ADAPTER_CACHE_BYTES", Some("10GiB"));
 const MAX_ADAPTER_BYTES: Variable = Variable::new("TENORA_MAX_ADAPTER_BYTES", Some("1GiB"));
 const OUTAGE_GRACE_S: Variable = Variable::new("TENORA_OUTAGE_GRACE_S", Some("300"));
 
-pub(super) const VARIABLES: &[&Variable] =
-    &[&DATABASE_URL, &REDIS_URL, &REDIS_PREFIX, &ADAPTER_CACHE_BYTES, &MAX_ADAPTER_BYTES, &OUTAGE_GRACE_S];
+pub(super) const VARIABLES: &[&Variable] = &[
+    &DATABASE_URL,
+    &REDIS_URL,
+    &REDIS_PREFIX,
+    &BLOBS_URL,
+    &SWEEP_GRACE_S,
+    &ADAPTER_CACHE_BYTES,
+    &MAX_ADAPTER_BYTES,
+    &OUTAGE_GRACE_S,
+];
 
 /// Where rows, blobs and cached resolutions are.
 #[derive(Debug)]
@@ -28,6 +40,12 @@ pub struct StoreSettings {
     pub redis_url: Option<SecretString>,
     /// What every key in Redis begins with.
     pub redis_prefix: String,
+    /// Where the blobs are; `None` = in the data folder.
+    pub blobs_url: Option<BlobsUrl>,
+    /// How S3 is reached, where the blobs are in it.
+    pub s3: S3Access,
+    /// How old bytes that nothing needs must be before they are removed.
+    pub sweep_grace: Duration,
     /// Local disk for verified adapter files.
     pub adapter_cache_bytes: u64,
     /// Largest adapter that is accepted.
@@ -38,7 +56,14 @@ pub struct StoreSettings {
 
 impl StoreSettings {
     pub(super) fn read(reader: &mut Reader) -> Self {
+        let blobs_url =
+            reader.optional(&BLOBS_URL, |text| BlobsUrl::parse(text).map_err(|error| error.problem));
         Self {
+            s3: s3::read(reader, blobs_url.as_ref()),
+            blobs_url,
+            sweep_grace: Duration::from_secs(
+                reader.value(&SWEEP_GRACE_S, 3600, |text| parse::number(text, 60..=2_592_000)),
+            ),
             database_url: url(reader, &DATABASE_URL, &["postgres://", "postgresql://"]),
             redis_url: url(reader, &REDIS_URL, &["redis://", "rediss://", "redis+unix://", "unix://"]),
             redis_prefix: reader.text(&REDIS_PREFIX).unwrap_or("tenora:").to_owned(),

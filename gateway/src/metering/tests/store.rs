@@ -2,7 +2,8 @@
 
 use secrecy::SecretString;
 use tenora_adapter_store::{
-    Actor, AdapterStore, BucketWidth, DatabaseUrl, DisplayName, Spender, StoreConfig, TenantSlug, UsageQuery,
+    Actor, AdapterStore, BlobsSettings, BlobsUrl, BucketWidth, DatabaseUrl, DisplayName, S3Access, Spender,
+    StoreConfig, TenantSlug, UsageQuery,
 };
 
 use super::*;
@@ -10,7 +11,11 @@ use super::*;
 async fn store(dir: &std::path::Path) -> AdapterStore {
     let config = StoreConfig {
         database: DatabaseUrl::Sqlite(dir.join("tenora.db")),
-        blobs_dir: dir.join("blobs"),
+        blobs: BlobsSettings {
+            url: BlobsUrl::Local(dir.join("blobs")),
+            s3: S3Access::default(),
+            sweep_grace: Duration::from_secs(3600),
+        },
         cache_dir: dir.join("cache"),
         cache_bytes: 1 << 20,
         staging_dir: dir.join("staging"),

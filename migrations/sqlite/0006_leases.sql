@@ -1,0 +1,8 @@
+-- What one server at a time does: whoever holds the lease, until it ends by itself. No tenant's rows.
+
+CREATE TABLE leases (
+    name    text    PRIMARY KEY,
+    holder  blob    NOT NULL,
+    -- Unix seconds: a number, so that both databases compare it alike.
+    ends_at integer NOT NULL
+) STRICT;
