@@ -57,7 +57,9 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         Mode::Serve | Mode::Migrate => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
-    let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
+    let origins = Data::new(config.server.cors_origins);
+    let served =
+        server::serve(listener, app.clone(), authenticator, origins, config.server.drain_timeout).await;
     review.abort();
     app.shutdown();
     app.admission.flush(FLUSH_TIMEOUT).await;
