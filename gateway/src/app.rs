@@ -1,6 +1,6 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
-use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, Cap, Checked, ModelRef, Staged, StoreError, Tenant, Version,
@@ -29,6 +29,8 @@ pub struct App {
     pub admission: Admission,
     /// When the base model became resident, in Unix seconds.
     pub started_at: i64,
+    /// How long single usage events are kept.
+    pub usage_events_kept: Duration,
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
@@ -68,11 +70,17 @@ impl ResolvedModel {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: AdapterStore, engine: Engine, admission: Admission) -> Self {
+    pub fn new(
+        store: AdapterStore,
+        engine: Engine,
+        admission: Admission,
+        usage_events_kept: Duration,
+    ) -> Self {
         Self {
             store,
             admission,
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
+            usage_events_kept,
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
         }

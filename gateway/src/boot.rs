@@ -15,7 +15,7 @@ use crate::{
     config::{Config, EngineSettings, Mode},
     demo, hub,
     limits::Limiter,
-    metering::{Meter, MeterSettings},
+    metering::{Meter, MeterSettings, delete_old_events},
     progress, secrets, server, telemetry,
 };
 
@@ -45,7 +45,8 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         config.server.trusted_proxies.clone(),
     ));
     let admission = admission(&config, &store).await?;
-    let app = Data::new(App::new(store, engine, admission));
+    let retention = tokio::spawn(delete_old_events(store.clone(), config.store.usage_events_kept));
+    let app = Data::new(App::new(store, engine, admission, config.store.usage_events_kept));
     let review = tokio::spawn({
         let app = app.clone().into_inner();
         async move { app.admission.review(&app.store).await }
@@ -61,6 +62,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let served =
         server::serve(listener, app.clone(), authenticator, origins, config.server.drain_timeout).await;
     review.abort();
+    retention.abort();
     app.shutdown();
     app.admission.flush(FLUSH_TIMEOUT).await;
     app.store.flush().await;

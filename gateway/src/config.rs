@@ -19,7 +19,7 @@ pub use self::{
     jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
-    store::StoreSettings,
+    store::{MIN_USAGE_EVENTS_DAYS, StoreSettings},
 };
 
 /// What the process was started for; it decides which settings apply.

@@ -43,6 +43,8 @@ mod migration;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod row_security;
 #[cfg(test)]
 mod shared_cache;

@@ -137,6 +137,9 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     push(&tenant, "triage", "one").await;
     assert_eq!(tenant.resolve(&model("triage")).await.unwrap().number.get(), 1);
     tenant.delete_adapter(&name("triage"), &crate::world::ADMIN).await.unwrap();
+    store.record_usage(&[event(acme.id, created.info.id)]).await.unwrap();
+    let soon = OffsetDateTime::now_utc() + std::time::Duration::from_secs(120);
+    assert_eq!(store.delete_usage_events(soon, 10).await.unwrap(), 1);
     store.flush().await;
     operator.delete_tenant(&acme.slug).await.unwrap();
     assert!(store.authenticate(created.key.expose_secret()).await.unwrap().is_none());
