@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use time::{Date, Month};
+use time::{Date, Month, OffsetDateTime};
 
 use crate::api_key::{AuthenticatedKey, Pepper, PlainKey};
 use crate::blobs::Blobs;
@@ -198,6 +198,16 @@ impl AdapterStore {
         let new = rows::usage::insert(&mut transaction, events).await?;
         rows::usage::add_to_hours(&mut transaction, events, &new).await?;
         transaction.commit().await
+    }
+
+    /// Deletes events of requests that began before this moment, at most so many, and says how many; the sums of their hours
+    /// stay. Servers that do so at once share the work. An event that is recorded again afterwards counts again: whoever
+    /// replays events must not offer ones this old.
+    pub async fn delete_usage_events(&self, before: OffsetDateTime, most: u32) -> Result<u64, StoreError> {
+        let mut transaction = self.0.database.begin(Whose::Operator).await?;
+        let deleted = rows::usage::delete_events(&mut transaction, before.unix_timestamp(), most).await?;
+        transaction.commit().await?;
+        Ok(deleted)
     }
 
     /// Tokens of prompts and answers of the requests that began within a calendar month of UTC.

@@ -41,6 +41,8 @@ pub struct App {
     pub admission: Admission,
     /// When the base model became resident, in Unix seconds.
     pub started_at: i64,
+    /// How long single usage events are kept.
+    pub usage_events_kept: Duration,
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
@@ -81,11 +83,17 @@ impl ResolvedModel {
 
 impl App {
     /// Puts the parts together.
-    pub fn new(store: AdapterStore, engine: Engine, admission: Admission) -> Self {
+    pub fn new(
+        store: AdapterStore,
+        engine: Engine,
+        admission: Admission,
+        usage_events_kept: Duration,
+    ) -> Self {
         Self {
             store,
             admission,
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
+            usage_events_kept,
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
             pushes: Arc::new(Semaphore::new(CONCURRENT_PUSHES)),

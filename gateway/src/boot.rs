@@ -17,7 +17,7 @@ use crate::{
     config::{Config, EngineSettings, Mode},
     demo, hub,
     limits::Limiter,
-    metering::{Meter, MeterSettings},
+    metering::{Meter, MeterSettings, delete_old_events},
     progress, secrets, server, telemetry,
 };
 
@@ -47,7 +47,8 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         config.server.trusted_proxies.clone(),
     ));
     let admission = admission(&config, &store).await?;
-    let app = Data::new(App::new(store, engine, admission));
+    let retention = tokio::spawn(delete_old_events(store.clone(), config.store.usage_events_kept));
+    let app = Data::new(App::new(store, engine, admission, config.store.usage_events_kept));
     let review = tokio::spawn({
         let app = app.clone().into_inner();
         async move { app.admission.review(&app.store).await }
@@ -61,8 +62,11 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         Mode::Serve | Mode::Maintain => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
-    let served = server::serve(listener, app.clone(), authenticator, config.server.drain_timeout).await;
+    let origins = Data::new(config.server.cors_origins);
+    let served =
+        server::serve(listener, app.clone(), authenticator, origins, config.server.drain_timeout).await;
     review.abort();
+    retention.abort();
     app.shutdown();
     app.admission.flush(FLUSH_TIMEOUT).await;
     app.store.flush().await;

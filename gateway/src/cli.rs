@@ -5,6 +5,7 @@ mod adapter;
 mod admin;
 mod check;
 mod client;
+mod key;
 mod me;
 mod push;
 mod rollout;
@@ -60,9 +61,9 @@ enum Command {
     /// Make, list, suspend, limit and delete tenants. Needs the admin key.
     #[command(subcommand)]
     Tenant(admin::TenantCommand),
-    /// Make, list, rotate and revoke tenants' API keys. Needs the admin key.
+    /// Make, list, rotate and revoke API keys: a named tenant's with the admin key, one's own with a key that has keys:write.
     #[command(subcommand)]
-    Key(admin::KeyCommand),
+    Key(key::Command),
     /// Show what tenants used, by day and model. Needs the admin key, or the viewer's.
     Usage(admin::UsageCommand),
     /// Show who changed what. Needs the admin key, or the viewer's.

@@ -21,7 +21,7 @@ pub use self::{
     jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
-    store::StoreSettings,
+    store::{MIN_USAGE_EVENTS_DAYS, StoreSettings},
 };
 
 /// What the process was started for; it decides which settings apply.
@@ -150,15 +150,25 @@ mod tests {
                 ("TENORA_LISTENER", "127.0.0.1:80"),
                 ("TENORA_KV_CACHE_BYTES", "2 gigs"),
                 ("TENORA_MAX_RANK", "0"),
+                ("TENORA_CORS_ORIGINS", "*"),
+                ("TENORA_USAGE_EVENTS_DAYS", "34"),
             ],
             &Mode::Serve,
         )
-        .expect_err("five mistakes and no model");
+        .expect_err("seven mistakes and no model");
         let text = mistakes.to_string();
-        for name in ["LISTEN:", "ADMIN_KEY:", "LISTENER:", "KV_CACHE_BYTES:", "MAX_RANK:", "TENORA_MODEL:"] {
+        for name in [
+            "LISTEN:",
+            "ADMIN_KEY:",
+            "LISTENER:",
+            "KV_CACHE_BYTES:",
+            "MAX_RANK:",
+            "CORS_ORIGINS:",
+            "TENORA_MODEL:",
+        ] {
             assert!(text.contains(name), "{name} is not named in:\n{text}");
         }
-        assert_eq!(mistakes.0.len(), 6, "{text}");
+        assert_eq!(mistakes.0.len(), 8, "{text}");
         assert!(!text.contains("hunter2"), "a secret's value is never repeated");
     }
 

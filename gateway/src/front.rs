@@ -18,7 +18,7 @@ use bytes::Bytes;
 use tracing::{Instrument, Span, field::Empty, info, info_span};
 use uuid::Uuid;
 
-use crate::error::ApiError;
+use crate::{cors, error::ApiError};
 
 /// All header names and values together, in bytes. Far beyond it the HTTP parser itself gives up, without our words.
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -45,6 +45,8 @@ pub async fn front<B: MessageBody + 'static>(
     let mut response = answer(request, next).instrument(span.clone()).await?;
     span.record("route", response.request().match_pattern().as_deref().unwrap_or("none"));
     finish_headers(response.headers_mut(), &id, started);
+    let request = response.request().clone();
+    cors::open(&request, response.headers_mut());
     let log = LogLine { span, started, status: response.status().as_u16(), bytes: 0, complete: false };
     Ok(response.map_body(|_, body| BoxBody::new(LoggedBody { body: body.boxed(), log })))
 }

@@ -41,3 +41,4 @@ pub mod config;
 pub mod limits;
 
 pub mod client_address;
+pub mod cors;

@@ -11,11 +11,13 @@
 //! - The database is away: nothing. Rows wait in the files and are refused nowhere until [`MeterSettings::max_bytes`] wait;
 //!   then, and while the files cannot be written, new requests are answered 503.
 //!
-//! Replaying is idempotent: an event has its request's id, and the database takes each id once.
+//! Replaying is idempotent: an event has its request's id, and the database takes each id once. What is so old that the
+//! database may have deleted it (`retention`) is not replayed.
 
 mod backlog;
 mod folder;
 mod line;
+mod retention;
 mod segment;
 mod shipper;
 mod syncer;
@@ -35,7 +37,12 @@ use tokio::{
 };
 
 use self::{backlog::Backlog, folder::Folder, shipper::Shipper, syncer::Unsynced, writer::Writer};
-pub use self::{backlog::MeterStatus, shipper::Sink, tab::Tab};
+pub use self::{
+    backlog::MeterStatus,
+    retention::{REPLAYED, delete_old_events},
+    shipper::Sink,
+    tab::Tab,
+};
 use crate::error::ApiError;
 
 /// Requests that are open or whose event is not written yet.

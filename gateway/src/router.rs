@@ -11,7 +11,7 @@ use crate::{
         adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
         uploads, usage, versions,
     },
-    body,
+    body, cors,
     error::{ApiError, ApiResult},
     guard::{Access, Anyone, GuardedBy, Operator, OperatorRead, Permission, guarded},
     openapi,
@@ -87,7 +87,7 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Mounts the table; another method is answered 405, another path 404.
+/// Mounts the table; another method is answered 405, unless a browser asks what a page may do; another path 404.
 pub fn mount(config: &mut ServiceConfig) {
     let mut routes = routes();
     while let Some(path) = routes.first().map(|route| route.path) {
@@ -95,9 +95,8 @@ pub fn mount(config: &mut ServiceConfig) {
         let allow = here.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
         let resource =
             here.into_iter().fold(web::resource(path), |resource, route| resource.route(route.service));
-        config.service(
-            resource.default_service(web::to(move |request| method_not_allowed(request, allow.clone()))),
-        );
+        config
+            .service(resource.default_service(web::to(move |request| other_method(request, allow.clone()))));
     }
     config.app_data(body::query_config()).app_data(body::path_config());
     config.default_service(web::to(not_found));
@@ -152,7 +151,10 @@ where
     Route { method, path, access: P::access(), service }
 }
 
-async fn method_not_allowed(request: HttpRequest, allow: String) -> ApiResult {
+async fn other_method(request: HttpRequest, allow: String) -> ApiResult {
+    if let Some(answer) = cors::preflight(&request, &allow) {
+        return Ok(answer);
+    }
     let (path, method) = (ApiError::echo(request.path()), ApiError::echo(request.method().as_str()));
     Err(ApiError::MethodNotAllowed { path, method, allow })
 }

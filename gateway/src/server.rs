@@ -10,7 +10,7 @@ use actix_web::{App as Web, HttpServer, dev::ServerHandle, middleware::from_fn, 
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{app::App, auth::Authenticator, front::front, router};
+use crate::{app::App, auth::Authenticator, cors::Origins, front::front, router};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,10 +43,11 @@ pub async fn serve(
     listener: TcpListener,
     app: Data<App>,
     authenticator: Data<Authenticator>,
+    origins: Data<Origins>,
     drain_timeout: Duration,
 ) -> anyhow::Result<()> {
     let mut stop = StopSignals::listen()?;
-    let server = start(listener, app.clone(), authenticator)?;
+    let server = start(listener, app.clone(), authenticator, origins)?;
     let handle = server.handle();
     let mut running = std::pin::pin!(server);
     tokio::select! {
@@ -64,11 +65,13 @@ pub fn start(
     listener: TcpListener,
     app: Data<App>,
     authenticator: Data<Authenticator>,
+    origins: Data<Origins>,
 ) -> anyhow::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(app.clone())
             .app_data(authenticator.clone())
+            .app_data(origins.clone())
             .configure(router::mount)
             .wrap(from_fn(front))
     });

@@ -75,6 +75,130 @@ async fn two_servers_keep_one_limit_and_one_account() {
     assert_eq!(used(&two, "acme", 40).await, received, "nothing is counted twice later");
 }
 
+/// Asks over and over while others do the same, until it was refused so often in a row; the tokens of each answer.
+async fn insist(client: Client, body: Value) -> Vec<u64> {
+    let (mut granted, mut refused) = (Vec::new(), 0);
+    while refused < 20 {
+        let reply = client.post("/v1/completions", &body).await;
+        if reply.status == 200 {
+            granted.push(reply.body["usage"]["total_tokens"].as_u64().expect("a number"));
+            refused = 0;
+        } else {
+            reply.expect_error(429, "rate_limit_exceeded");
+            refused += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    granted
+}
+
+async fn tokens_left(client: &Client) -> u64 {
+    let limits = client.get("/v1/limits").await.body;
+    limits["tenant_left"]["tokens_per_minute"]["remaining"].as_u64().expect("a number")
+}
+
+/// Reserved is what a request can cost, settled what it did: together never more than the limit, and in the end the truth.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_keep_one_limit_of_tokens_and_settle_it_with_the_truth() {
+    let Some(production) = Production::make().await else { return };
+    let ((_one, one), (_two, two)) = (production.replica(), production.replica());
+    let scout = one.client(Some(&tenant(&one, "scout", json!({})).await));
+    let mut whole = question(20);
+    whole["model"] = base(&scout).await;
+    let prompt = &scout.post("/v1/completions", &whole).await.body["usage"]["prompt_tokens"];
+    let prompt = prompt.as_u64().expect("a number");
+
+    // Each answer is as long as it may be: what is reserved is the truth.
+    let limit = 40 * (prompt + 20) + 19;
+    let key = tenant(&one, "acme", json!({"tokens_per_minute": limit})).await;
+    let clients = [one.client(Some(&key)), two.client(Some(&key))];
+    let replies = join_all((0..120).map(|n| clients[n % 2].post("/v1/completions", &whole))).await;
+    let granted = replies.iter().filter(|reply| reply.status == 200).count();
+    let refused = replies.iter().filter(|reply| reply.code() == "rate_limit_exceeded").count();
+    assert_eq!((granted, refused), (40, 80), "not one more, and not one less");
+    assert_eq!(used(&two, "acme", 40).await, [40, 40 * prompt, 40 * 20]);
+
+    // Each answer ends early: far more is reserved than used, given back, and used by others.
+    let mut short = question(200);
+    (short["model"], short["stop"]) = (whole["model"].clone(), json!(["e", "a", " ", "\n"]));
+    let limit = 4 * (prompt + 200);
+    let key = tenant(&one, "globex", json!({"tokens_per_minute": limit})).await;
+    let clients = [one.client(Some(&key)), two.client(Some(&key))];
+    let started = Instant::now();
+    let asked = (0..8).map(|n| tokio::spawn(insist(clients[n % 2].clone(), short.clone())));
+    let granted: Vec<u64> =
+        join_all(asked).await.into_iter().flat_map(|asked| asked.expect("no panic")).collect();
+    let received = granted.iter().sum::<u64>();
+    clients[0].post("/v1/completions", &short).await.expect_error(429, "rate_limit_exceeded");
+    assert!(started.elapsed() < Duration::from_secs(50), "the machine is too busy to say");
+    assert!(granted.len() > 4, "what was given back was used: {} requests", granted.len());
+    assert!(received <= limit && limit - received < prompt + 200, "{received} of {limit} tokens");
+    for client in &clients {
+        assert_eq!(tokens_left(client).await, limit - received);
+    }
+    let [requests, input, output] = used(&one, "globex", granted.len() as u64).await;
+    assert_eq!((requests, input + output), (granted.len() as u64, received));
+}
+
+/// Each gives away its share of what is left to give: what they add to the past is one limit at most.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_that_lose_redis_together_stay_within_what_is_stated() {
+    let Some(production) = Production::make().await else { return };
+    let ((_one, one), (_two, two)) = (production.replica(), production.replica());
+    let mut body = question(3);
+    let mut tenants = Vec::new();
+    for (slug, limits) in [
+        ("fresh", json!({"requests_per_minute": 40})),
+        ("busy", json!({"requests_per_minute": 40})),
+        ("frugal", json!({"tokens_per_minute": 400})),
+    ] {
+        let key = tenant(&one, slug, limits).await;
+        tenants.push([one.client(Some(&key)), two.client(Some(&key))]);
+    }
+    let [fresh, busy, frugal] = &tenants[..] else { panic!("three tenants") };
+    body["model"] = base(&fresh[0]).await;
+    // Known to both, as they must be while neither asks the other.
+    for client in tenants.iter().flatten() {
+        assert_eq!(client.get("/v1/models").await.status, 200);
+    }
+    // A server says every two seconds that it lives.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let mut before = 0;
+    for _ in 0..30 {
+        let reply = busy[0].post("/v1/completions", &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        before += 1;
+    }
+    production.redis(Outage::Cut);
+    let press = async |clients: &[Client; 2]| {
+        let replies = join_all((0..120).map(|n| clients[n % 2].post("/v1/completions", &body))).await;
+        for reply in &replies {
+            assert!(reply.status == 200 || reply.code() == "rate_limit_exceeded", "{}", reply.body);
+        }
+        let granted = replies.into_iter().filter(|reply| reply.status == 200);
+        granted
+            .map(|reply| reply.body["usage"]["total_tokens"].as_u64().expect("a number"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(press(fresh).await.len(), 40, "two halves");
+    assert_eq!(before + press(busy).await.len(), 50, "the one has given more than its half before");
+    let tokens = press(frugal).await;
+    let (each, all) = (tokens[0], tokens.iter().sum::<u64>());
+    assert!(all <= 400 && 400 - all < 2 * each, "{all} tokens, {each} at a time");
+
+    production.redis(Outage::Over);
+    let started = Instant::now();
+    for (server, clients) in [(&one, 0), (&two, 1)] {
+        while server.client(None).get("/readyz").await.body["checks"]["limits"] != "ok" {
+            assert!(started.elapsed() < Duration::from_secs(20), "not exact again");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // What both have given is known to both.
+        fresh[clients].post("/v1/completions", &body).await.expect_error(429, "rate_limit_exceeded");
+        busy[clients].post("/v1/completions", &body).await.expect_error(429, "rate_limit_exceeded");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_revoked_at_one_server_is_refused_by_the_other_within_a_second() {
     let Some(production) = Production::make().await else { return };

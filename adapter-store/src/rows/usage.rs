@@ -1,4 +1,5 @@
-//! The tables `usage_events` and `usage_hourly`, as they are written: events once, and their sums by what was new.
+//! The tables `usage_events` and `usage_hourly`, as they are written: events once, and their sums by what was new. Events
+//! end with their age, sums do not.
 //! A batch is one parameter, a JSON list, so that no statement depends on its length.
 
 use std::collections::{BTreeMap, HashMap};
@@ -122,6 +123,26 @@ pub(crate) async fn add_to_hours(
         Either::Postgres(_) => POSTGRES,
     };
     execute!(transaction, sqlx::query(statement).bind(Json(hours(events, new)))).map(drop)
+}
+
+/// Deletes some events of minutes that were over before this second, and says how many. Those that another server is
+/// deleting are left to it.
+pub(crate) async fn delete_events(
+    transaction: &mut Transaction,
+    before: i64,
+    most: u32,
+) -> Result<u64, StoreError> {
+    const SQLITE: &str = "DELETE FROM usage_events WHERE tenant_id IS NOT NULL AND id IN \
+                          (SELECT id FROM usage_events WHERE minute < $1 ORDER BY minute LIMIT $2)";
+    // An array is made once, whatever the plan: the list of an IN may be made again, and pass over what it locked before.
+    const POSTGRES: &str = "DELETE FROM usage_events WHERE tenant_id IS NOT NULL AND id = ANY (ARRAY \
+                            (SELECT id FROM usage_events WHERE minute < $1 ORDER BY minute LIMIT $2 FOR UPDATE SKIP LOCKED))";
+    let statement = match transaction {
+        Either::Sqlite(_) => SQLITE,
+        Either::Postgres(_) => POSTGRES,
+    };
+    let before = BucketWidth::Minute.floor(before);
+    execute!(transaction, sqlx::query(statement).bind(before).bind(i64::from(most)))
 }
 
 fn event_row(event: &UsageEvent) -> Result<EventRow<'_>, StoreError> {

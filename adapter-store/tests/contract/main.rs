@@ -49,6 +49,8 @@ mod pushes;
 #[cfg(test)]
 mod resumable;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod rollouts;
 #[cfg(test)]
 mod row_security;

@@ -219,12 +219,12 @@ async fn only_proven_bytes_are_completed(world: &World) {
 
     // Damaged since, they are no version's.
     for file in files(&world.blobs_dir()) {
-        std::fs::write(world.config.blobs_dir.join(file), b"ABC").unwrap();
+        std::fs::write(world.blobs_dir().join(file), b"ABC").unwrap();
     }
     let damaged = tenant.stage_upload(id, Bytes::from_static(CONFIG)).await;
     assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
     for file in files(&world.blobs_dir()) {
-        std::fs::remove_file(world.config.blobs_dir.join(file)).unwrap();
+        std::fs::remove_file(world.blobs_dir().join(file)).unwrap();
     }
     let lost = tenant.stage_upload(id, Bytes::from_static(CONFIG)).await;
     assert!(matches!(lost, Err(StoreError::Corrupt { .. })), "{lost:?}");
@@ -277,7 +277,7 @@ async fn an_upload_that_was_given_up_leaves_nothing(world: &World) {
     let id = begin(&uploads, 6).await;
     let part = send(&uploads, id, Some(1), b"abc").await.unwrap();
     // What a server that died before it wrote the row left.
-    let stray = world.config.blobs_dir.join(&files(&world.blobs_dir())[0]).with_file_name("0".repeat(32));
+    let stray = world.blobs_dir().join(&files(&world.blobs_dir())[0]).with_file_name("0".repeat(32));
     std::fs::write(stray, b"def").unwrap();
     let mut half = uploads.begin_part(id).await.unwrap();
     half.write(b"de").await.unwrap();

@@ -162,6 +162,9 @@ async fn a_server_works_as_a_role_that_owns_nothing() {
     let uploads = tenant.uploads(ADMIN);
     uploads.cancel(begin_upload(&tenant).await).await.unwrap();
     begin_upload(&tenant).await;
+    store.record_usage(&[event(acme.id, created.info.id)]).await.unwrap();
+    let soon = OffsetDateTime::now_utc() + std::time::Duration::from_secs(120);
+    assert_eq!(store.delete_usage_events(soon, 10).await.unwrap(), 1);
     store.flush().await;
     let swept = Maintenance::open(&config.database, config.blobs).await.unwrap().sweep(false).await;
     assert_eq!(swept.unwrap(), Some(SweepReport::default()), "it may take the lease");

@@ -1,5 +1,7 @@
 //! `/v1/usage` and `/admin/v1/usage`: what was used, in buckets of time.
 
+use std::time::Duration;
+
 use actix_web::{
     HttpResponse,
     web::{Data, Query},
@@ -27,6 +29,7 @@ pub async fn own(caller: Caller<scope::UsageRead>, pairs: Pairs, app: Data<App>)
     let asked = usage::UsageQuery::read(&pairs)?;
     only_for_the_operator(&asked)?;
     let query = query(&asked, &app.base().id)?;
+    still_there(&query, app.usage_events_kept)?;
     let page = app.store.tenant(caller.tenant().id).usage(&query).await?;
     Ok(HttpResponse::Ok().json(shape(page, &app.base().id)))
 }
@@ -40,6 +43,7 @@ pub async fn all(viewer: Viewer, pairs: Pairs, app: Data<App>) -> ApiResult {
         TenantSlug::parse(text).map_err(|_| "a tenant's slug")
     })?;
     let query = query(&asked, &app.base().id)?;
+    still_there(&query, app.usage_events_kept)?;
     let page = app.store.operator(viewer.actor()).usage(&slugs, &query).await?;
     Ok(HttpResponse::Ok().json(shape(page, &app.base().id)))
 }
@@ -91,6 +95,19 @@ fn start(asked: &usage::UsageQuery, width: BucketWidth, end: i64) -> Result<i64,
     let Some(page) = asked.page else { return Ok(asked.start_time) };
     let right = page > asked.start_time && page < end && width.floor(page) == page;
     if right { Ok(page) } else { Err(usage::wrong_page()) }
+}
+
+/// Minutes are summed from single requests: a minute that is told as empty must not be one that was deleted.
+fn still_there(query: &UsageQuery, kept: Duration) -> Result<(), ApiError> {
+    let oldest = (OffsetDateTime::now_utc() - kept).unix_timestamp();
+    if query.width != BucketWidth::Minute || query.start >= oldest {
+        return Ok(());
+    }
+    let message = format!(
+        "`start_time` lies before {oldest}: usage by the minute is kept for {} days. Ask for `bucket_width=1h`.",
+        kept.as_secs() / 86_400
+    );
+    Err(ApiError::invalid("start_time", message))
 }
 
 fn limit(limit: u32, width: BucketWidth) -> Result<u32, ApiError> {

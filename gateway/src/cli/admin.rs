@@ -1,4 +1,4 @@
-//! `tenora tenant …`, `tenora key …`, `tenora usage` and `tenora audit`: what the operator does.
+//! `tenora tenant …`, `tenora usage` and `tenora audit`: what the operator does.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -92,65 +92,6 @@ pub(super) struct LimitArgs {
     adapter_rank: Option<String>,
 }
 
-/// What can be done with keys.
-#[derive(Debug, Subcommand)]
-pub(super) enum KeyCommand {
-    /// Make an API key for a tenant. It is shown once.
-    #[command(
-        after_help = "Example:\n  tenora key create acme --name ci --scope adapters:write --expires-in-days 90"
-    )]
-    Create {
-        /// The tenant's slug.
-        tenant: String,
-        /// What the key is for.
-        #[arg(long)]
-        name: String,
-        /// What it may do, once for each: chat, models:read, adapters:read, adapters:write, usage:read, keys:write. Left
-        /// out: the first four.
-        #[arg(long = "scope", value_name = "SCOPE")]
-        scopes: Vec<String>,
-        /// An adapter that it may use, once for each; left out: all.
-        #[arg(long = "adapter", value_name = "NAME")]
-        adapters: Vec<String>,
-        /// Days until it is refused; left out: never.
-        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(1..=36_500))]
-        expires_in_days: Option<i64>,
-        #[command(flatten)]
-        key: AdminKey,
-    },
-    /// List a tenant's keys, without their secrets.
-    #[command(after_help = "Example:\n  tenora key list acme --admin-key …")]
-    List {
-        /// The tenant's slug.
-        tenant: String,
-        #[command(flatten)]
-        key: AdminKey,
-    },
-    /// Replace a key by a new one that may do the same. It is shown once.
-    #[command(after_help = "Example:\n  tenora key rotate acme 01a2… --grace-s 3600")]
-    Rotate {
-        /// The tenant's slug.
-        tenant: String,
-        /// The key's id: what stands between `tk_` and the dot.
-        id: String,
-        /// For how many seconds the old key goes on working.
-        #[arg(long, default_value_t = 0, value_name = "SECONDS")]
-        grace_s: u32,
-        #[command(flatten)]
-        key: AdminKey,
-    },
-    /// Revoke a key. Requests with it fail from then on, and its running answers end.
-    #[command(after_help = "Example:\n  tenora key revoke acme 01a2… --admin-key …")]
-    Revoke {
-        /// The tenant's slug.
-        tenant: String,
-        /// The key's id: what stands between `tk_` and the dot.
-        id: String,
-        #[command(flatten)]
-        key: AdminKey,
-    },
-}
-
 impl TenantCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
@@ -212,49 +153,6 @@ impl LimitArgs {
         let given = named.into_iter().filter_map(|(name, text)| Some((name.to_owned(), value(text?))));
         Value::Object(given.collect::<Map<_, _>>())
     }
-}
-
-impl KeyCommand {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
-        match self {
-            Self::Create { tenant, name, scopes, adapters, expires_in_days, key } => {
-                let expires_at = expires_in_days
-                    .map(|days| time::OffsetDateTime::now_utc().unix_timestamp() + days * DAY_S);
-                let some = |names: Vec<String>| (!names.is_empty()).then_some(names);
-                let body = json!({
-                    "name": name, "scopes": some(scopes), "adapters": some(adapters), "expires_at": expires_at,
-                });
-                let created = key.client()?.post(&["admin", "v1", "tenants", &tenant, "keys"], &body).await?;
-                shown_once(&key, &created)
-            }
-            Self::List { tenant, key } => {
-                let keys = key.client()?.get(&["admin", "v1", "tenants", &tenant, "keys"]).await?;
-                if key.server.json {
-                    return table::json(&keys["data"]);
-                }
-                let rows: Vec<_> = keys["data"].as_array().into_iter().flatten().map(key_row).collect();
-                table::rows(["ID", "NAME", "STATE", "SCOPES", "CREATED", "LAST USED", "EXPIRES"], &rows)
-            }
-            Self::Rotate { tenant, id, grace_s, key } => {
-                let path = ["admin", "v1", "tenants", &tenant, "keys", &id, "rotate"];
-                let created = key.client()?.post(&path, &json!({ "grace_s": grace_s })).await?;
-                shown_once(&key, &created)
-            }
-            Self::Revoke { tenant, id, key } => {
-                let revoked = key.client()?.delete(&["admin", "v1", "tenants", &tenant, "keys", &id]).await?;
-                told(key.server.json, &revoked, &format!("The key {id} is revoked."))
-            }
-        }
-    }
-}
-
-fn shown_once(key: &AdminKey, created: &Value) -> anyhow::Result<()> {
-    let words = format!(
-        "{}\n\nKeep it: it is not shown again. It may: {}.",
-        table::text(&created["key"]),
-        table::text(&created["scopes"])
-    );
-    told(key.server.json, created, &words)
 }
 
 /// What was used.
@@ -349,18 +247,5 @@ fn tenant_row(tenant: &Value) -> [String; 5] {
         table::text(&tenant["status"]),
         table::pairs(&tenant["limits"]),
         table::moment(&tenant["created_at"]),
-    ]
-}
-
-fn key_row(key: &Value) -> [String; 7] {
-    let state = if key["revoked_at"].is_null() { "active".to_owned() } else { "revoked".to_owned() };
-    [
-        table::text(&key["id"]),
-        table::text(&key["name"]),
-        state,
-        table::text(&key["scopes"]),
-        table::moment(&key["created_at"]),
-        table::moment(&key["last_used_at"]),
-        table::moment(&key["expires_at"]),
     ]
 }

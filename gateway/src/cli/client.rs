@@ -42,6 +42,19 @@ pub(super) struct AdminKey {
     admin_key: SecretString,
 }
 
+/// The operator's key, or a tenant's own.
+#[derive(Debug, Args)]
+pub(super) struct EitherKey {
+    #[command(flatten)]
+    pub(super) server: Server,
+    /// The operator's key, where a tenant is named.
+    #[arg(long, env = "TENORA_ADMIN_KEY", hide_env_values = true, value_name = "KEY")]
+    admin_key: Option<SecretString>,
+    /// A tenant's API key, where none is named.
+    #[arg(long, env = "TENORA_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<SecretString>,
+}
+
 impl TenantKey {
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.server, &self.api_key)
@@ -51,6 +64,24 @@ impl TenantKey {
 impl AdminKey {
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.server, &self.admin_key)
+    }
+}
+
+impl EitherKey {
+    /// The operator's client where a tenant is named, else a tenant's own.
+    pub(super) fn client(&self, tenant: Option<&str>) -> anyhow::Result<Client> {
+        let (key, missing) = match tenant {
+            Some(_) => (
+                &self.admin_key,
+                "a named tenant is the operator's to look after: give --admin-key or TENORA_ADMIN_KEY, or leave the \
+                 tenant out to use its own API key",
+            ),
+            None => (
+                &self.api_key,
+                "give the tenant's own key with --api-key or TENORA_API_KEY, or name the tenant and give the operator's",
+            ),
+        };
+        Client::new(&self.server, key.as_ref().ok_or_else(|| anyhow!(missing))?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::client_address::TrustedProxies;
+use crate::{client_address::TrustedProxies, cors::Origins};
 
 use super::{
     Mode, StoreSettings, parse,
@@ -21,6 +21,7 @@ const ADMIN_KEY: Variable = Variable::new("TENORA_ADMIN_KEY", None);
 const VIEWER_KEY: Variable = Variable::new("TENORA_VIEWER_KEY", None);
 const PEPPER: Variable = Variable::new("TENORA_PEPPER", None);
 const TRUSTED_PROXIES: Variable = Variable::new("TENORA_TRUSTED_PROXIES", None);
+const CORS_ORIGINS: Variable = Variable::new("TENORA_CORS_ORIGINS", None);
 const REQUEST_TIMEOUT_S: Variable = Variable::new("TENORA_REQUEST_TIMEOUT_S", Some("600"));
 const DRAIN_TIMEOUT_S: Variable = Variable::new("TENORA_DRAIN_TIMEOUT_S", Some("30"));
 const LOG: Variable = Variable::new("TENORA_LOG", Some("info"));
@@ -33,6 +34,7 @@ pub(super) const VARIABLES: &[&Variable] = &[
     &VIEWER_KEY,
     &PEPPER,
     &TRUSTED_PROXIES,
+    &CORS_ORIGINS,
     &REQUEST_TIMEOUT_S,
     &DRAIN_TIMEOUT_S,
     &LOG,
@@ -57,6 +59,8 @@ pub struct ServerSettings {
     pub pepper: Option<SecretString>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
+    /// Whose pages may read the tenants' API in a browser.
+    pub cors_origins: Origins,
     /// How long a generation may take, waiting included.
     pub request_timeout: Duration,
     /// How long requests may go on after a signal to stop.
@@ -95,6 +99,7 @@ impl ServerSettings {
             viewer_key: secret(reader, &VIEWER_KEY, false),
             pepper: secret(reader, &PEPPER, shared),
             trusted_proxies: reader.value(&TRUSTED_PROXIES, TrustedProxies::default(), TrustedProxies::parse),
+            cors_origins: reader.value(&CORS_ORIGINS, Origins::default(), Origins::parse),
             request_timeout: Duration::from_secs(
                 reader.value(&REQUEST_TIMEOUT_S, 600, |text| parse::number(text, 1..=86_400)),
             ),

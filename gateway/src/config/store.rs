@@ -18,6 +18,7 @@ pub(super) const BLOBS_URL: Variable = Variable::new("TENORA_BLOBS_URL", None);
 const SWEEP_GRACE_S: Variable = Variable::new("TENORA_SWEEP_GRACE_S", Some("3600"));
 const ADAPTER_CACHE_BYTES: Variable = Variable::new("TENORA_ADAPTER_CACHE_BYTES", Some("10GiB"));
 const MAX_ADAPTER_BYTES: Variable = Variable::new("TENORA_MAX_ADAPTER_BYTES", Some("1GiB"));
+const USAGE_EVENTS_DAYS: Variable = Variable::new("TENORA_USAGE_EVENTS_DAYS", Some("90"));
 const OUTAGE_GRACE_S: Variable = Variable::new("TENORA_OUTAGE_GRACE_S", Some("300"));
 
 pub(super) const VARIABLES: &[&Variable] = &[
@@ -29,7 +30,13 @@ pub(super) const VARIABLES: &[&Variable] = &[
     &ADAPTER_CACHE_BYTES,
     &MAX_ADAPTER_BYTES,
     &OUTAGE_GRACE_S,
+    &USAGE_EVENTS_DAYS,
 ];
+
+/// The shortest time for which single usage events may be kept: longer than a month, and longer than any of them may wait
+/// for the database and still be counted.
+pub const MIN_USAGE_EVENTS_DAYS: u64 = 35;
+const MAX_USAGE_EVENTS_DAYS: u64 = 36_500;
 
 /// Where rows, blobs and cached resolutions are.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ pub struct StoreSettings {
     pub max_adapter_bytes: u64,
     /// How long known keys and adapters go on working while the database does not answer.
     pub outage_grace: Duration,
+    /// How long single usage events are kept.
+    pub usage_events_kept: Duration,
 }
 
 impl StoreSettings {
@@ -72,8 +81,15 @@ impl StoreSettings {
             outage_grace: Duration::from_secs(
                 reader.value(&OUTAGE_GRACE_S, 300, |text| parse::number(text, 1..=86_400)),
             ),
+            usage_events_kept: reader.value(&USAGE_EVENTS_DAYS, days(90), |text| {
+                parse::number(text, MIN_USAGE_EVENTS_DAYS..=MAX_USAGE_EVENTS_DAYS).map(days)
+            }),
         }
     }
+}
+
+fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 60 * 60)
 }
 
 /// A URL may hold a password: a mistake repeats only what was expected.

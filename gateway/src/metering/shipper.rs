@@ -13,9 +13,10 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    SHIP_EVERY,
+    REPLAYED, SHIP_EVERY,
     backlog::{Backlog, Work},
     folder::Folder,
+    retention::take_out_old,
     segment::{self, BATCH_ROWS, Slice},
     writer::ended_at,
 };
@@ -117,19 +118,23 @@ impl<S: Sink> Shipper<S> {
             let Some(work) = backlog.next()? else { return Ok(None) };
             segment::read(&work.path, work.from, work.to).map(|slice| Some((work, slice)))
         };
-        let Some((work, slice)) = blocking(read).await? else { return Ok(Then::Wait) };
+        let Some((work, mut slice)) = blocking(read).await? else { return Ok(Then::Wait) };
+        let full = slice.events.len() == BATCH_ROWS;
+        let old = take_out_old(&mut slice.events);
         if let Some(first) = slice.events.first() {
             self.backlog.reading(ended_at(first));
             self.sink.record(&slice.events).await?;
         }
         let unreadable = slice.damaged + slice.foreign;
-        report(&work, &slice);
-        if unreadable > 0 {
+        report(&work, &slice, old);
+        for (lines, kept) in [(unreadable, "unreadable"), (old as u64, "old")] {
             let path = work.path.clone();
-            blocking(move || keep(&path)).await?;
+            if lines > 0 {
+                blocking(move || keep(&path, kept)).await?;
+            }
         }
         self.backlog.shipped(slice.end, slice.lines, unreadable);
-        Ok(if work.sealed || slice.events.len() == BATCH_ROWS { Then::GoOn } else { Then::Wait })
+        Ok(if work.sealed || full { Then::GoOn } else { Then::Wait })
     }
 
     async fn take_over(&self) {
@@ -151,17 +156,17 @@ impl<S: Sink> Shipper<S> {
     }
 }
 
-/// Copies a file with unreadable lines aside, once, for whoever wants to look.
-fn keep(path: &Path) -> io::Result<()> {
+/// Copies a file with lines that were not recorded aside, once, for whoever wants to look.
+fn keep(path: &Path, why: &str) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent().and_then(Path::parent), path.file_name()) else {
         return Ok(());
     };
     let process = path.parent().and_then(Path::file_name).unwrap_or_default();
-    let kept = folder.join(format!("{}-{}.unreadable", process.display(), name.display()));
+    let kept = folder.join(format!("{}-{}.{why}", process.display(), name.display()));
     if kept.exists() { Ok(()) } else { std::fs::copy(path, kept).map(drop) }
 }
 
-fn report(work: &Work, slice: &Slice) {
+fn report(work: &Work, slice: &Slice, old: usize) {
     let path = work.path.display();
     if slice.torn_bytes > 0 {
         tracing::warn!(%path, bytes = slice.torn_bytes, "A usage file ends within a line; the piece is cut off");
@@ -169,6 +174,11 @@ fn report(work: &Work, slice: &Slice) {
     if slice.damaged + slice.foreign > 0 {
         tracing::error!(%path, damaged = slice.damaged, foreign = slice.foreign,
             "A usage file has lines that cannot be read; a copy is kept beside it as *.unreadable");
+    }
+    if old > 0 {
+        tracing::error!(%path, rows = old, days = REPLAYED.as_secs() / 86_400,
+            "Usage rows are NOT counted: they waited so long that the database cannot tell any more whether it had them; \
+             a copy is kept beside the file as *.old");
     }
 }
 

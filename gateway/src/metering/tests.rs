@@ -2,6 +2,7 @@
 
 mod damage;
 mod outage;
+mod retention;
 mod store;
 
 use std::{

@@ -39,6 +39,19 @@ fn a_question_reaches_the_store_in_its_words() {
 }
 
 #[test]
+fn minutes_that_were_deleted_are_refused_rather_than_told_as_empty() {
+    let ago = |seconds: i64| OffsetDateTime::now_utc().unix_timestamp() - seconds;
+    let told = |width: &str, start: i64| {
+        let query = ask(&format!("start_time={start}&bucket_width={width}")).expect("right");
+        still_there(&query, Duration::from_secs(35 * 86_400)).map_err(|error| error.to_string())
+    };
+    assert_eq!(told("1m", ago(35 * 86_400 - 60)), Ok(()));
+    assert_eq!(told("1h", ago(400 * 86_400)), Ok(()));
+    let error = told("1m", ago(35 * 86_400 + 60)).expect_err("deleted");
+    assert!(error.contains("35 days") && error.contains("bucket_width=1h"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_answered_is_refused_with_what_would_be_right() {
     let wrong = [
         "end_time=1772368215",

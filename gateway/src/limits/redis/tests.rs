@@ -2,6 +2,7 @@
 
 #[path = "../../../../adapter-store/tests/contract/proxy.rs"]
 mod proxy;
+mod together;
 
 use futures_util::future::join_all;
 use redis::{AsyncCommands, aio::MultiplexedConnection};

@@ -1,22 +1,25 @@
 //! Files that end within a line, or were written over.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::metering::{line, segment};
 
-/// The file of a process that is dead.
-fn left_behind(world: &World, bytes: &[u8]) -> PathBuf {
-    let folder = world.dir.path().join("dead");
-    fs::create_dir(&folder).expect("made");
+/// The file of a process that is dead, in the folder of all.
+pub(super) fn left_behind(dir: &Path, bytes: &[u8]) -> PathBuf {
+    let folder = dir.join("dead");
+    fs::create_dir_all(&folder).expect("made");
     let path = segment::path(&folder, 1);
     fs::write(&path, bytes).expect("written");
     path
 }
 
-fn lines(events: &[UsageEvent]) -> Vec<u8> {
+pub(super) fn lines(events: &[UsageEvent]) -> Vec<u8> {
     let mut bytes = Vec::new();
     events.iter().for_each(|event| line::write(&mut bytes, event).expect("JSON"));
     bytes
@@ -26,7 +29,7 @@ fn lines(events: &[UsageEvent]) -> Vec<u8> {
 async fn a_torn_tail_is_cut_and_the_rest_arrives() {
     let world = World::new();
     let bytes = lines(&[event(1), event(2), event(3)]);
-    let path = left_behind(&world, &bytes[..bytes.len() - 10]);
+    let path = left_behind(world.dir.path(), &bytes[..bytes.len() - 10]);
     let meter = world.meter().await;
     until("the replay", || world.ledger.output_tokens() == [1, 2]).await;
     until("the end of the file", || !path.exists()).await;
@@ -44,7 +47,7 @@ async fn a_damaged_line_is_told_and_kept_and_the_others_arrive() {
     bytes.extend_from_slice(format!("{:08x} ", crc32fast::hash(json)).as_bytes());
     bytes.extend_from_slice(json);
     bytes.push(b'\n');
-    let path = left_behind(&world, &bytes);
+    let path = left_behind(world.dir.path(), &bytes);
     let meter = world.meter().await;
     until("the replay", || world.ledger.output_tokens() == [1, 3]).await;
     until("the end of the file", || !path.exists()).await;

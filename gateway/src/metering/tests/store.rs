@@ -1,14 +1,16 @@
 //! The meter with a real store behind it.
 
+use std::path::Path;
+
 use secrecy::SecretString;
 use tenora_adapter_store::{
     Actor, AdapterStore, BlobsSettings, BlobsUrl, BucketWidth, DatabaseUrl, DisplayName, S3Access, Spender,
-    StoreConfig, TenantSlug, UsageQuery,
+    StoreConfig, Tenant, TenantSlug, UsageQuery,
 };
 
 use super::*;
 
-async fn store(dir: &std::path::Path) -> AdapterStore {
+pub(super) async fn store(dir: &Path) -> AdapterStore {
     let config = StoreConfig {
         database: DatabaseUrl::Sqlite(dir.join("tenora.db")),
         blobs: BlobsSettings {
@@ -28,13 +30,17 @@ async fn store(dir: &std::path::Path) -> AdapterStore {
     AdapterStore::open(config).await.expect("opened")
 }
 
+pub(super) async fn acme(store: &AdapterStore) -> Tenant {
+    let (slug, name) =
+        (TenantSlug::parse("acme").expect("a slug"), DisplayName::parse("Acme").expect("a name"));
+    store.operator(Actor::SYSTEM).create_tenant(&slug, &name).await.expect("made")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_tabs_tell_is_what_the_store_sums() {
     let dir = tempfile::tempdir().expect("a folder");
     let store = store(dir.path()).await;
-    let (slug, name) =
-        (TenantSlug::parse("acme").expect("a slug"), DisplayName::parse("Acme").expect("a name"));
-    let acme = store.operator(Actor::SYSTEM).create_tenant(&slug, &name).await.expect("made");
+    let acme = acme(&store).await;
     let settings = MeterSettings::within(dir.path().join("usage"));
     let meter = Meter::start(store.clone(), settings).await.expect("started");
     let before = OffsetDateTime::now_utc();

@@ -18,7 +18,8 @@ pub struct UsageQuery {
     pub start_time: i64,
     /// The second after the last, in Unix seconds; left out: now.
     pub end_time: Option<i64>,
-    /// How long a bucket is, on the edges of UTC's minutes, hours or days; left out: `1d`.
+    /// How long a bucket is, on the edges of UTC's minutes, hours or days; left out: `1d`. Minutes are kept for 90 days, unless
+    /// the operator says otherwise, hours and days for ever.
     #[param(inline, required = false)]
     pub bucket_width: Width,
     /// What to tell apart. `project_id`, the tenant, is for the operator.
