@@ -264,6 +264,7 @@ impl Engine {
         Err(EngineError::ShuttingDown)
     }
 
+    /// Puts a request into the queue; one on trial has its adapter on trial.
     async fn enqueue(&self, prepared: Prepared, trial: bool) -> Result<TokenStream, EngineError> {
         let Prepared { tokens: prompt, request, .. } = prepared;
         let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;

@@ -34,7 +34,11 @@ fn demo_adapter(name: &str) -> AdapterFiles {
 }
 
 async fn canary(engine: &Engine, files: AdapterFiles) -> Result<Canary, EngineError> {
-    engine.canary(files, TENANT, soon()).await
+    // A server may have it on any of its threads.
+    fn sendable<T: Send>(canary: T) -> T {
+        canary
+    }
+    sendable(engine.canary(files, TENANT, soon())).await
 }
 
 /// The code with which an adapter was refused, if it was.

@@ -48,8 +48,6 @@ pub struct AdapterReport {
     pub warnings: Vec<Warning>,
 }
 
-/// The last of the checks that need only the files and the base model's shape.
-const LAST_STATIC_CHECK: &str = "effect";
 /// The check that needs a server.
 const MEMORY_CHECK: &str = "memory";
 
@@ -68,8 +66,7 @@ impl AdapterReport {
         let modules: BTreeSet<_> = tensors.iter().map(|t| t.projection).collect();
         let layers: BTreeSet<usize> = tensors.iter().map(|t| t.layer).collect();
         let dtypes: BTreeSet<&str> = tensors.iter().map(|t| t.dtype.name()).collect();
-        let names = CHECKS.iter().map(|(name, _)| *name);
-        let statics = names.clone().position(|name| name == LAST_STATIC_CHECK).map_or(0, |last| last + 1);
+        let checks = CHECKS.iter().map(|(name, _)| *name).filter(|name| *name != MEMORY_CHECK);
         Ok(Self {
             rank: ranks.last().copied().unwrap_or_default(),
             ranks: ranks.into_iter().collect(),
@@ -84,7 +81,7 @@ impl AdapterReport {
             dtype: dtypes.into_iter().collect::<Vec<_>>().join("+"),
             norms,
             base_model: config.base_model,
-            checks: names.take(statics).collect(),
+            checks: checks.collect(),
             warnings,
         })
     }

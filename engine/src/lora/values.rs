@@ -13,7 +13,7 @@ use crate::{error::AdapterRejection, model::Projection};
 const MAX_NUMBER: f64 = 65_504.0;
 /// Largest bound of what a pair of matrices multiplies its input by. A normalised input is about √hidden ≤ 100 long, so
 /// gate and up stay below 10⁷, their product below 10¹⁴, and what `down_proj` makes of it below 10¹⁹: its square, which
-/// the next norm sums up, is just within f32. Trained adapters are below 100.
+/// the next norm sums up, is just within f32. Trained adapters have norms of 1 to some hundreds.
 const MAX_NORM: f64 = 1e5;
 /// Beyond this an adapter outweighs any base.
 const LARGE_NORM: f64 = 1e3;
@@ -170,7 +170,7 @@ fn large_norm(norms: &[ModuleNorm]) -> Option<Warning> {
     let largest =
         norms.iter().max_by(|a, b| a.norm.total_cmp(&b.norm)).filter(|own| own.norm > LARGE_NORM)?;
     let message = format!(
-        "`{}` changes its input by a factor of up to {:.0}, and trained adapters stay below 100: was its training stable?",
+        "`{}` changes its input by a factor of up to {:.0}, and trained adapters rarely by more than some hundreds: was its training stable?",
         largest.module, largest.norm
     );
     Some(Warning { code: "large_norm", message })

@@ -91,7 +91,10 @@ fn show(report: &AdapterReport) -> anyhow::Result<()> {
     rows.extend(report.base_model.iter().map(|name| row("trained on", name.clone())));
     table::rows(["FIELD", "VALUE"], &rows)?;
     let norms = report.norms.iter().map(|own| {
-        let number = |value: f64| format!("{value:.3e}");
+        let number = |value: f64| match value {
+            0.0 | 1e-3.. => format!("{value:.3}"),
+            small => format!("{small:.1e}"),
+        };
         [own.module.to_owned(), number(own.largest_a), number(own.largest_b), number(own.norm)]
     });
     table::line("")?;
