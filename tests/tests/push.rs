@@ -128,8 +128,7 @@ async fn a_corrected_config_is_pushed_without_its_weights() {
     let output = run(&[]).await;
     assert!(!output.status.success(), "{}", words(&output));
     assert!(
-        words(&output).contains("need not be sent again")
-            && words(&output).contains("adapter_unsupported_dora"),
+        words(&output).contains("sends nothing") && words(&output).contains("adapter_unsupported_dora"),
         "{}",
         words(&output)
     );

@@ -231,7 +231,7 @@ async fn what_is_wrong_with_an_upload_is_said_and_leaves_nothing() {
     assert_eq!(complete(&acme, &upload, &[abc.clone(), def.clone()]).await.status, 200, "the same again");
     complete(&acme, &upload, &[def, abc]).await.expect_error(409, "upload_not_pending");
     send(&acme, &upload, None, b"x").await.expect_error(409, "upload_not_pending");
-    create(&acme, "sql", &json!({}), &upload).await.expect_error(400, "adapter_not_safetensors");
+    create(&acme, "sql", &json!({}), &upload).await.expect_error(400, "adapter_config_missing_field");
     assert_eq!(acme.post(&format!("{path}/cancel"), &json!({})).await.body["status"], "cancelled");
     create(&acme, "sql", &json!({}), &upload).await.expect_error(409, "upload_not_completed");
     globex.post(&format!("/v1/uploads/{foreign}/cancel"), &json!({})).await;
@@ -326,7 +326,7 @@ async fn memory_stays_flat_while_300_megabytes_come_in_parts() {
         .await
         .expect("every part arrives");
     assert_eq!(complete(&acme, &upload, &parts).await.status, 200);
-    create(&acme, "zeroes", &json!({}), &upload).await.expect_error(400, "adapter_not_safetensors");
+    create(&acme, "zeroes", &json!({}), &upload).await.expect_error(400, "adapter_config_missing_field");
     most = most.max(server.resident_bytes());
     assert!(most - before < MOST_GROWTH, "{} bytes more", most - before);
 }

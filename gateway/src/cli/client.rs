@@ -259,3 +259,31 @@ async fn refusal(response: Response) -> Failure {
     };
     Failure { error, code: code.as_str().unwrap_or_default().to_owned(), retry }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn what_is_worth_sending_again_is_what_the_server_says_or_its_status() {
+        let asked = |status: u16, said: &[(&'static str, &'static str)]| {
+            let said = said
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            retry(StatusCode::from_u16(status).expect("a status"), &said.collect())
+        };
+        for status in [400, 401, 404, 409, 413] {
+            assert_eq!(asked(status, &[("retry-after", "1")]), Retry::Never, "{status}");
+        }
+        for status in [408, 429, 500, 502, 503] {
+            assert_eq!(asked(status, &[]), Retry::Soon, "{status}");
+            assert_eq!(asked(status, &[("retry-after", "2")]), Retry::After(Duration::from_secs(2)));
+            assert_eq!(asked(status, &[("x-should-retry", "false"), ("retry-after", "2")]), Retry::Never);
+        }
+        let exact = [("retry-after", "2"), ("retry-after-ms", "1500")];
+        assert_eq!(asked(503, &exact), Retry::After(Duration::from_millis(1500)));
+        assert_eq!(asked(503, &[("retry-after", "tomorrow")]), Retry::Soon);
+    }
+}

@@ -107,7 +107,7 @@ impl InParts {
         made.with_context(|| {
             let until = table::moment(&upload["expires_at"]);
             format!(
-                "the weights are on the server until {until} and need not be sent again: push again to go on"
+                "the weights stay on the server until {until}, and pushing the same ones again sends nothing"
             )
         })
     }
