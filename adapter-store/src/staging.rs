@@ -19,6 +19,8 @@ pub const MAX_CONFIG_BYTES: u64 = 64 << 10;
 pub(crate) const MAX_STORED_CONFIG_BYTES: u64 = 8 * MAX_CONFIG_BYTES;
 
 const WRITE_BUFFER_BYTES: usize = 1 << 20;
+/// The canonical config, beside the one that came.
+const CANONICAL_CONFIG: &str = "canonical_config.json";
 
 /// An upload that is being received. The two files may come in either order; with the config first, the weights are hashed as they come.
 pub struct Staging {
@@ -86,9 +88,12 @@ impl Staging {
             Some(hasher) => hasher.finish(),
             None => hash_file(Hasher::new(&canonical_config), &weights_path).await?,
         };
+        let canonical_config_path = self.dir.path().join(CANONICAL_CONFIG);
+        tokio::fs::write(&canonical_config_path, &canonical_config).await.map_err(StoreError::disk)?;
         let bytes = weights.bytes + canonical_config.len() as u64;
         Ok(Staged {
             config_path,
+            canonical_config_path,
             weights_path,
             canonical_config,
             digest,
@@ -126,6 +131,7 @@ pub(crate) async fn hash_file(mut hasher: Hasher, path: &Path) -> Result<Digest,
 #[derive(Debug)]
 pub struct Staged {
     config_path: PathBuf,
+    canonical_config_path: PathBuf,
     weights_path: PathBuf,
     canonical_config: Vec<u8>,
     digest: Digest,
@@ -138,6 +144,11 @@ impl Staged {
     /// The `adapter_config.json`, byte for byte as it came.
     pub fn config_path(&self) -> &Path {
         &self.config_path
+    }
+
+    /// The `adapter_config.json` that the digest is of, and that the version will have.
+    pub fn canonical_config_path(&self) -> &Path {
+        &self.canonical_config_path
     }
 
     /// The `adapter_model.safetensors`, byte for byte as it came.

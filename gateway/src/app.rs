@@ -213,7 +213,7 @@ impl App {
         loop {
             let files = AdapterFiles {
                 digest: *staged.digest().as_bytes(),
-                config: staged.config_path().to_owned(),
+                config: staged.canonical_config_path().to_owned(),
                 weights: staged.weights_path().to_owned(),
                 pin: Arc::<Staged>::clone(staged),
             };

@@ -397,6 +397,7 @@ async fn a_version_is_made_of_an_upload_and_its_bytes_go(world: &World) {
     drop(tenant.stage_upload(by_file, Bytes::from_static(CONFIG)).await.unwrap());
     let staged = tenant.stage_upload(by_file, Bytes::from_static(CONFIG)).await.unwrap();
     let version = tenant.commit(&name("triage"), &staged, checked("base-1"), &ADMIN).await.unwrap();
+    drop(staged);
     uploads.consume(id).await;
     assert_eq!(tenant.resolve(&model("triage"), None).await.unwrap(), version.version);
     assert_eq!(left(world), (2, 0), "the version's two files");
