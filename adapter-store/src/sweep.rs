@@ -82,9 +82,9 @@ impl Sweeper {
     }
 
     /// All that is swept under the one lease, one after another.
-    async fn everything(&self, mut lease: Option<&mut Lease>) -> Result<SweepReport, StoreError> {
+    async fn everything(&self, lease: Option<&mut Lease>) -> Result<SweepReport, StoreError> {
         let mut report = SweepReport::default();
-        self.unused_bytes(lease.as_deref_mut(), &mut report).await?;
+        self.unused_bytes(lease, &mut report).await?;
         self.leftovers(&mut report).await?;
         Ok(report)
     }

@@ -32,7 +32,9 @@ fn store(settings: &Settings, arguments: &[&str], more: &[(&str, &str)]) -> Told
 }
 
 fn json(told: &Told) -> Value {
-    serde_json::from_str(&told.out).unwrap_or_else(|error| panic!("{error}: {}{}", told.out, told.error))
+    let read = serde_json::from_str(&told.out);
+    assert!(read.is_ok(), "{}{}", told.out, told.error);
+    read.unwrap_or_default()
 }
 
 /// The folders of adapters' bytes.
@@ -58,7 +60,7 @@ async fn damage_is_found_and_what_nobody_needs_is_swept() {
     let all = store(&settings, &["verify"], &[]);
     assert_eq!(all.code, Some(0), "{}", all.error);
     assert!(
-        all.out.starts_with("3 versions, ") && all.out.contains("0 damaged, 0 missing; 0 orphans"),
+        all.out.starts_with("Versions 3 (") && all.out.contains("damaged 0, missing 0, orphans 0"),
         "{}",
         all.out
     );
@@ -77,7 +79,7 @@ async fn damage_is_found_and_what_nobody_needs_is_swept() {
 
     let told = store(&settings, &["verify"], &[]);
     assert_eq!(told.code, Some(1));
-    assert!(told.out.contains("1 damaged, 1 missing; 1 orphans"), "{}", told.out);
+    assert!(told.out.contains("damaged 1, missing 1, orphans 1"), "{}", told.out);
     assert!(
         told.error.contains("1 damaged: restore") && told.error.contains("1 missing: "),
         "{}",
@@ -110,13 +112,23 @@ async fn damage_is_found_and_what_nobody_needs_is_swept() {
     assert_eq!(json(&store(&settings, &["sweep", "--json"], &grace))["swept"]["unused"], 0);
     age(&orphan, 61);
     let dry = store(&settings, &["sweep", "--dry-run"], &grace);
-    assert!(dry.out.starts_with("would be removed: 1 adapters' bytes"), "{}{}", dry.out, dry.error);
+    assert!(
+        dry.out.starts_with("Would be removed: adapters' bytes without a version 1 ("),
+        "{}{}",
+        dry.out,
+        dry.error
+    );
     assert!(orphan.exists());
     let swept = store(&settings, &["sweep"], &grace);
-    assert!(swept.out.starts_with("removed: 1 adapters' bytes"), "{}{}", swept.out, swept.error);
+    assert!(
+        swept.out.starts_with("Removed: adapters' bytes without a version 1 ("),
+        "{}{}",
+        swept.out,
+        swept.error
+    );
     assert!(!orphan.exists());
     let all = store(&settings, &["verify"], &[]);
-    assert_eq!((all.code, all.out.contains("0 orphans")), (Some(0), true), "{}{}", all.out, all.error);
+    assert_eq!((all.code, all.out.contains("orphans 0")), (Some(0), true), "{}{}", all.out, all.error);
     drop(server);
 }
 
@@ -145,7 +157,7 @@ async fn a_server_keeps_its_adapters_in_s3() {
     let more: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let told = store(&settings, &["verify"], &more);
     assert_eq!(told.code, Some(0), "{}", told.error);
-    assert!(told.out.starts_with("1 versions, "), "{}", told.out);
+    assert!(told.out.starts_with("Versions 1 ("), "{}", told.out);
 
     // A wrong place stops the start with what to do, and no secret.
     drop(server);

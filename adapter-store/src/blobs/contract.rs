@@ -44,8 +44,8 @@ impl World {
 
     async fn local() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let settings = settings(BlobsUrl::Local(dir.path().join("blobs")), S3Access::default());
-        let store = Blobs::open(&settings).await.unwrap().0;
+        let place = settings(BlobsUrl::Local(dir.path().join("blobs")), S3Access::default());
+        let store = Blobs::open(&place).await.unwrap().0;
         Some(Self::over(dir, store, None))
     }
 

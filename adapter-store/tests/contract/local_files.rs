@@ -43,7 +43,7 @@ async fn damaged_bytes_are_named_and_leave_nothing_behind() {
     // Mended, it works again; lost, it is said so, and is not "unknown".
     drop(tenant.local_files(&version).await.unwrap());
     let second = world.replica("cache-2").await;
-    fs::remove_dir_all(&world.blobs_dir()).unwrap();
+    fs::remove_dir_all(world.blobs_dir()).unwrap();
     let lost =
         second.tenant(world.operator().tenant_by_slug(&crate::world::slug_of("acme")).await.unwrap().id);
     assert!(matches!(lost.local_files(&version).await, Err(StoreError::Corrupt { .. })));

@@ -116,7 +116,7 @@ impl Problems {
         let size = table::bytes(&json!(bytes));
         writeln!(
             out,
-            "{versions} versions, {size} read: {damaged} damaged, {missing} missing; {orphans} orphans"
+            "Versions {versions} ({size} read), damaged {damaged}, missing {missing}, orphans {orphans}."
         )?;
         if *orphans > 0 {
             writeln!(
@@ -168,16 +168,17 @@ fn told(report: &SweepReport, dry_run: bool) -> String {
     let SweepReport { unused, unused_bytes, leftovers, leftover_bytes, foreign, failed } = report;
     let (unused_size, leftover_size) =
         (table::bytes(&json!(unused_bytes)), table::bytes(&json!(leftover_bytes)));
-    let done = if dry_run { "would be removed" } else { "removed" };
+    let done = if dry_run { "Would be removed" } else { "Removed" };
     let mut told = format!(
-        "{done}: {unused} adapters' bytes without a version ({unused_size}), {leftovers} leftovers of uploads \
-         ({leftover_size})"
+        "{done}: adapters' bytes without a version {unused} ({unused_size}), leftovers of uploads {leftovers} \
+         ({leftover_size})."
     );
     if *failed > 0 {
-        told += &format!("\n{failed} could not be removed; the log says why, and the next sweep tries again");
+        told +=
+            &format!("\nCould not be removed: {failed}. The log says why, and the next sweep tries again.");
     }
     if *foreign > 0 {
-        told += &format!("\n{foreign} objects there are nothing of Tenora's, and stay");
+        told += &format!("\nObjects that are nothing of Tenora's and stay: {foreign}.");
     }
     told
 }
@@ -199,9 +200,9 @@ mod tests {
         let report = SweepReport { unused: 2, unused_bytes: 2048, foreign: 1, ..SweepReport::default() };
         let words = told(&report, true);
         assert!(
-            words.starts_with("would be removed: 2 adapters' bytes without a version (2.00 KiB)"),
+            words.starts_with("Would be removed: adapters' bytes without a version 2 (2.00 KiB)"),
             "{words}"
         );
-        assert!(words.ends_with("1 objects there are nothing of Tenora's, and stay"), "{words}");
+        assert!(words.ends_with("and stay: 1."), "{words}");
     }
 }
