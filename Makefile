@@ -28,7 +28,7 @@ else
 	cargo test --release --workspace --no-fail-fast
 endif
 
-test-clients: build-tests ## Run the official OpenAI clients and a short demo evaluation against the demo
+test-clients: build-tests ## Run the official OpenAI clients, a short demo evaluation and Schemathesis against the demo
 	tests/clients/run.sh $(TENORA)
 
 FUZZ_S := 60

@@ -35,6 +35,10 @@ fn generations_have_bodies_with_schemas() {
         let name = body.as_str().and_then(|name| name.strip_prefix("#/components/schemas/")).expect(path);
         let schema = &document["components"]["schemas"][name];
         assert!(schema["properties"]["temperature"].is_object(), "{path}: {schema}");
+        let answers = document["paths"][path]["post"]["responses"]["200"]["content"].as_object().expect(path);
+        for media in ["application/json", "text/event-stream"] {
+            assert!(answers.contains_key(media), "{path} answers with {media}, too");
+        }
         assert!(
             schema["required"].as_array().is_some_and(|fields| fields.contains(&"model".into())),
             "{path}"

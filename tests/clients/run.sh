@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts the demo on a free port with a data folder of its own, lets the official OpenAI clients and the demo's
-# evaluation loose on it, and stops it. What cannot run says SKIPPED; TENORA_TEST_REQUIRE_SERVICES=1 makes it a failure.
+# Starts the demo on a free port with a data folder of its own, lets the official OpenAI clients, the demo's evaluation and
+# Schemathesis loose on it, and stops it. What cannot run says SKIPPED; TENORA_TEST_REQUIRE_SERVICES=1 makes it a failure.
 set -euo pipefail
 binary=$(realpath "${1:?usage: run.sh path/to/tenora}")
 cd "$(dirname "$0")"
@@ -40,16 +40,15 @@ start_demo() {
   exit 1
 }
 
-# A virtual environment with the pinned client, remade when the pin changes.
-python_client() {
+# venv NAME PINS: a virtual environment with what is pinned, remade when the pins change.
+venv() {
   command -v python3 >/dev/null || return 1
-  local pins=python/requirements.txt venv="$cache/python-client"
+  local venv="$cache/$1" pins="$2"
   if ! cmp -s "$pins" "$venv/installed"; then
     mkdir -p "$cache"
     python3 -m venv --clear "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r "$pins" \
       && cp "$pins" "$venv/installed" || return 1
   fi
-  python="$venv/bin/python"
 }
 
 js_client() {
@@ -58,12 +57,23 @@ js_client() {
   (cd js && npm ci --silent --no-audit --no-fund && cp package-lock.json node_modules/.installed)
 }
 
+# A field of the demo's credentials, such as ['url'].
+credential() {
+  python3 -c "import json, sys; print(json.load(open(sys.argv[1]))$1)" "$TENORA_TEST_CREDENTIALS"
+}
+
+# schemathesis KEY FILTER PATHS: asks the operations whose path matches, or does not, with this key.
+schemathesis() {
+  TENORA_TEST_KEY="$1" "$cache/schemathesis/bin/schemathesis" --config-file schemathesis/schemathesis.toml \
+    run "$(credential "['url']")/openapi.json" "--$2-path-regex" "$3"
+}
+
 start_demo
 export TENORA_TEST_CREDENTIALS="$data/demo-credentials.json"
 
-if python_client >&2; then
+if venv python-client python/requirements.txt >&2; then
   echo "== openai, Python =="
-  "$python" -m unittest discover -s python -v
+  "$cache/python-client/bin/python" -m unittest discover -s python -v
 else
   skipped "the Python client: python3 or its package openai cannot be had"
 fi
@@ -80,5 +90,13 @@ if command -v python3 >/dev/null; then
   python3 "$root/demo/evaluate.py" --credentials "$TENORA_TEST_CREDENTIALS" --limit 5 --min-own 0.6
 else
   skipped "the demo evaluation: python3 is not installed"
+fi
+# Last: it makes, changes and deletes what it finds.
+if venv schemathesis schemathesis/requirements.txt >&2; then
+  echo "== Schemathesis, with a tenant's key and with the operator's =="
+  schemathesis "$(credential "['tenants'][0]['api_key']")" exclude '^/admin/'
+  schemathesis "$(credential "['admin_key']")" include '^/admin/'
+else
+  skipped "Schemathesis: python3 or the package cannot be had"
 fi
 echo "Client suites passed."

@@ -9,13 +9,22 @@ use crate::{
     body::Json,
     error::{ApiResult, ErrorEnvelope},
     scope,
-    wire::completions::{Completion, CompletionRequest, Text},
+    wire::{
+        completions::{Completion, CompletionRequest, Text},
+        generation::StreamEvent,
+    },
 };
 
 /// Continues a text with the base model or one of the caller's adapters; with `stream`, as server-sent events of
 /// `text_completion` and a last `[DONE]`.
-#[utoipa::path(post, path = "/v1/completions", tag = "generation", security(("api_key" = [])), request_body = CompletionRequest,
-    responses((status = 200, body = Completion), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+#[utoipa::path(post, path = "/v1/completions", tag = "generation", security(("api_key" = [])),
+    request_body(content = CompletionRequest, example = json!({
+        "model": "ticket-triage",
+        "prompt": "I was charged twice for my order.",
+        "temperature": 0,
+        "max_tokens": 80,
+    })),
+    responses((status = 200, content((Completion = "application/json"), (StreamEvent = "text/event-stream"))), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn create(caller: Caller<scope::Chat>, body: Json<CompletionRequest>, app: Data<App>) -> ApiResult {
     let Json(request) = body;
     let (telling, model, key) = (request.telling(), request.model.clone(), request.sticky_key());

@@ -20,12 +20,15 @@ generation_request! {
     /// A conversation to continue.
     ChatRequest {
         /// The conversation so far.
+        #[schema(min_items = 1, max_items = 1024)]
         messages: Vec<Message>,
         /// The newer name of `max_tokens`.
+        #[schema(minimum = 1)]
         max_completion_tokens: Option<u32>,
         /// Whether to tell each token's log probability.
         logprobs: Option<bool>,
         /// Also of this many likeliest tokens; at most 20.
+        #[schema(maximum = 20)]
         top_logprobs: Option<u8>,
         /// Not supported.
         tools: Option<Value>,

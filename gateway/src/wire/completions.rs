@@ -22,12 +22,14 @@ generation_request! {
         /// A string, a list of one string, or a list of token ids.
         prompt: PromptField,
         /// Log probabilities of this many likeliest tokens; at most 20.
+        #[schema(maximum = 20)]
         logprobs: Option<u8>,
         /// Not supported.
         echo: Option<Value>,
         /// Not supported.
         suffix: Option<Value>,
         /// 1 only.
+        #[schema(minimum = 1, maximum = 1)]
         best_of: Option<u32>,
     }
 }

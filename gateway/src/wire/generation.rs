@@ -28,6 +28,13 @@ pub struct StreamOptions {
     pub include_usage: Option<bool>,
 }
 
+/// One event of a stream.
+#[derive(Debug, ToSchema)]
+pub struct StreamEvent {
+    /// A chunk as JSON, perhaps an error's envelope as the last one, or `[DONE]`.
+    pub data: String,
+}
+
 /// The sampling fields of a request, as both endpoints have them.
 #[derive(Debug, Default)]
 pub struct SamplingFields {
@@ -134,6 +141,7 @@ macro_rules! generation_request {
             pub model: String,
             $($(#[$field_doc])* pub $field: $type,)*
             /// Tokens to generate at most; left out: what the context has left.
+            #[schema(minimum = 1)]
             pub max_tokens: Option<u32>,
             /// 0 is greedy; from 0 to 2, 1 when left out.
             #[schema(minimum = 0, maximum = 2, default = 1)]
