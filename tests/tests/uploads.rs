@@ -141,11 +141,10 @@ async fn a_refused_config_is_corrected_without_sending_the_weights_again() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_an_upload_is_said_and_leaves_nothing() {
+async fn what_cannot_be_begun_is_refused_by_its_field() {
     let settings = Settings::demo().with("TENORA_MAX_ADAPTER_BYTES", "1MiB");
     let server = settings.start();
-    let (acme, globex) = (server.tenant(&settings, "acme"), server.tenant(&settings, "globex"));
-    let before = (files(&settings.data().join("blobs")), files(&settings.data().join("staging")));
+    let acme = server.tenant(&settings, "acme");
     let wrong = [
         (json!({"filename": "x"}), 400, "bytes"),
         (json!({"filename": "x", "bytes": 0}), 400, "bytes"),
@@ -176,7 +175,6 @@ async fn what_is_wrong_with_an_upload_is_said_and_leaves_nothing() {
         );
     }
     acme.get("/v1/uploads?status=done").await.expect_error(400, "invalid_value");
-
     let upload = begin(&acme, 6).await;
     let path = format!("/v1/uploads/{upload}");
     for (what, form) in [
@@ -191,6 +189,17 @@ async fn what_is_wrong_with_an_upload_is_said_and_leaves_nothing() {
         assert_eq!((reply.status, reply.code()), (400, "invalid_value"), "{what}: {}", reply.body);
     }
     acme.post(&format!("{path}/parts"), &json!({})).await.expect_error(415, "unsupported_media_type");
+    assert_eq!(acme.get(&format!("{path}/parts")).await.body["data"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_upload_is_said_and_leaves_nothing() {
+    let settings = Settings::demo();
+    let server = settings.start();
+    let (acme, globex) = (server.tenant(&settings, "acme"), server.tenant(&settings, "globex"));
+    let before = (files(&settings.data().join("blobs")), files(&settings.data().join("staging")));
+    let upload = begin(&acme, 6).await;
+    let path = format!("/v1/uploads/{upload}");
     send(&acme, &upload, None, b"").await.expect_error(400, "part_empty");
     send(&acme, &upload, None, b"abcdefg").await.expect_error(413, "part_too_large");
     let (abc, def) =
@@ -296,7 +305,7 @@ async fn wait_for(mut holds: impl FnMut() -> bool, what: &str) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("{what}: not within ten seconds");
+    assert!(holds(), "{what}: not within ten seconds");
 }
 
 /// What the server's memory may grow by while 300 MB come in parts, four at a time: two chunks of 8 MiB for each of four parts
