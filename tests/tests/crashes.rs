@@ -1,11 +1,16 @@
 //! The process dies at every step of a push and of an alias's move (`adapter-store/src/fault.rs`): after the next start there
 //! is the old state or the new one, and the same push again succeeds.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tenora_tests::{Adapter, Client, Settings, chat};
+use tenora_tests::{Adapter, Client, Settings, binary, chat};
 
 const CRASH_AT: &str = "TENORA_TEST_CRASH_AT";
 const QUESTION: &str = "I was charged twice for my order.";
@@ -64,6 +69,48 @@ async fn a_push_is_whole_or_nothing() {
         let again = acme.upload("helper", &content(number)).await;
         assert_eq!((again.status, &again.body["version"]), (201, &number.into()), "{point}: {}", again.body);
         assert_eq!(state(&acme, "helper").await.1, format!("helper@{number}"), "{point}");
+    }
+    // What a crash leaves of a push that nobody repeats is swept away, and nothing else.
+    settings = crash(settings, "push.bytes", async |acme| {
+        acme.upload_request("helper", &content(99)).send().await?.bytes().await.map(drop)
+    })
+    .await;
+    let verified = store(&settings, &["verify", "--json"]);
+    assert_eq!(
+        (&verified["damaged"], &verified["missing"], &verified["orphans"]),
+        (&0.into(), &0.into(), &1.into())
+    );
+    let server = settings.start();
+    let blobs = settings.data().join("blobs");
+    age(&blobs);
+    assert_eq!(store(&settings, &["sweep", "--json"])["swept"]["unused"], 1);
+    let verified = store(&settings, &["verify", "--json"]);
+    assert_eq!((&verified["missing"], &verified["orphans"]), (&0.into(), &0.into()));
+    assert_eq!(state(&server.tenant(&settings, "acme"), "helper").await.1, "helper@8");
+}
+
+/// What `tenora store …` says of a server's data.
+fn store(settings: &Settings, arguments: &[&str]) -> Value {
+    let output = Command::new(binary())
+        .arg("store")
+        .args(arguments)
+        .env_clear()
+        .env("TENORA_DATA_DIR", settings.data())
+        .output()
+        .expect("the binary runs");
+    serde_json::from_slice(&output.stdout).expect("it says JSON")
+}
+
+/// Makes every blob older than the sweeper's grace.
+fn age(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            age(&path);
+        } else {
+            let file = fs::File::options().write(true).open(path).expect("writable");
+            file.set_modified(SystemTime::now() - Duration::from_secs(7_200)).expect("its time can be set");
+        }
     }
 }
 

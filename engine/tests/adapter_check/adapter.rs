@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// The folder of the fixtures.
 pub(crate) fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    // Beside this package when another one's tests use this file.
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/fixtures")
 }
 
 /// One tensor, as the header will describe it.

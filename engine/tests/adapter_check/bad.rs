@@ -1,7 +1,11 @@
 //! Bad adapters: what each has wrong, and what its owner must be told.
 
+// The paths are said, because tests/tests/bad_uploads.rs sends the same files to a server.
+#[path = "bad/config.rs"]
 mod config;
+#[path = "bad/file.rs"]
 mod file;
+#[path = "bad/tensors.rs"]
 mod tensors;
 
 use crate::adapter::{Adapter, Files};

@@ -18,6 +18,7 @@ use crate::{
     error::{ApiError, ApiResult, ErrorEnvelope},
     scope,
     wire::{
+        generation::StreamEvent,
         list::{List, PageQuery},
         pushes::{Push, PushError},
     },
@@ -50,7 +51,7 @@ pub async fn show(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: 
 /// One push as server-sent events: what it is now, and what it becomes. The stream ends with the push.
 #[utoipa::path(get, path = "/v1/pushes/{id}/events", tag = "adapters", security(("api_key" = [])),
     params(("id" = String, Path, description = "The push's id.")),
-    responses((status = 200, body = Push, content_type = "text/event-stream"), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+    responses((status = 200, body = StreamEvent, content_type = "text/event-stream"), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn events(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: Data<App>) -> ApiResult {
     let push = find(&caller, &path, &app).await?;
     Ok(HttpResponse::Ok()

@@ -43,7 +43,9 @@ impl From<StoreError> for ApiError {
             StoreError::Upload(problem) => Self::Upload(problem),
             StoreError::SlugTaken(slug) => Self::TenantExists { slug: slug.to_string() },
             StoreError::InvalidConfig(problem) => {
-                Self::invalid("adapter_config.json", format!("adapter_config.json is not valid: {problem}."))
+                let message = format!("adapter_config.json is not a JSON object: {problem}");
+                let param = Some("adapter_config.json".to_owned());
+                AdapterRejection { code: codes::CONFIG_INVALID_JSON, param, message }.into()
             }
             StoreError::OverQuota { what, limit } => Self::OverQuota { what, limit },
             StoreError::AliasNotFound(alias) => Self::AliasNotFound { alias: alias.to_string() },
