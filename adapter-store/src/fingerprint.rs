@@ -8,8 +8,8 @@ use crate::ids::Digest;
 
 /// The canonical form of an `adapter_config.json`: keys sorted at every depth, no white space.
 pub(crate) fn canonical(config: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut value: Value = serde_json::from_slice(config)
-        .map_err(|error| StoreError::InvalidConfig(error.to_string()))?;
+    let mut value: Value =
+        serde_json::from_slice(config).map_err(|error| StoreError::InvalidConfig(error.to_string()))?;
     if !value.is_object() {
         return Err(StoreError::InvalidConfig("it is another JSON value".to_owned()));
     }

@@ -73,13 +73,14 @@ impl Client {
     }
 
     /// Uploads an adapter that differs from others of its kind in its last four bytes alone, so that all share their memory.
+    /// Returns the version.
     pub(crate) async fn upload_variant(
         &self,
         name: &str,
         config: &Bytes,
         weights: &Bytes,
         variant: u8,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Value> {
         // Small numbers, whether these are one of 32 bits or two of 16.
         let last = Bytes::copy_from_slice(&[variant, 0x3c, 0, 0x3c]);
         let most = weights.slice(..weights.len() - last.len());
@@ -90,7 +91,7 @@ impl Client {
             .text("name", name.to_owned())
             .part("adapter_config.json", Part::bytes(config.to_vec()).file_name("adapter_config.json"))
             .part("adapter_model.safetensors", file.file_name("adapter_model.safetensors"));
-        self.send(self.post("/v1/adapters").multipart(form)).await.map(drop)
+        self.send(self.post("/v1/adapters").multipart(form)).await
     }
 
     /// The operator's client sets a tenant's limits.

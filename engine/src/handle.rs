@@ -2,8 +2,9 @@
 //! encoded here, on the caller's side of the queue.
 
 use std::{
+    error::Error,
     num::NonZeroU32,
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, mpsc as queue},
     task::{Context, Poll},
@@ -13,7 +14,7 @@ use std::{
 
 use futures_core::Stream;
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc, oneshot, watch},
     time::{timeout, timeout_at},
 };
 
@@ -26,6 +27,7 @@ use crate::{
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
+    priority,
     queue::Queue,
     request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
     residency::{self, Residency},
@@ -308,11 +310,28 @@ impl Engine {
         blocking(move || shared.grammars.compile(format, Some(slot))).await
     }
 
-    /// Checks an adapter's files, values included, against the base model. Blocks; holds one tensor at a time.
+    /// Checks an adapter's files, values included, against the base model, on a thread that yields to the steps.
     ///
     /// # Errors
-    /// The first thing that is wrong, with a code of [`lora::codes`].
-    pub fn check_adapter(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
+    /// [`EngineError::Adapter`]: the first thing that is wrong, with a code of [`lora::codes`].
+    pub async fn check_adapter(
+        &self,
+        config: Vec<u8>,
+        weights: PathBuf,
+    ) -> Result<AdapterReport, EngineError> {
+        let (engine, (done, checked)) = (self.clone(), oneshot::channel());
+        let work = move || {
+            priority::lower(priority::CHECK);
+            // Whoever asked may be gone.
+            _ = done.send(engine.judge(&config, &weights));
+        };
+        let fault = |error: &dyn Error| EngineError::Fault(format!("an adapter was not checked: {error}"));
+        thread::Builder::new().name("tenora-check".to_owned()).spawn(work).map_err(|error| fault(&error))?;
+        Ok(checked.await.map_err(|error| fault(&error))??)
+    }
+
+    /// Blocks; holds one tensor at a time.
+    fn judge(&self, config: &[u8], weights: &Path) -> Result<AdapterReport, AdapterRejection> {
         let EngineConfig { max_rank, adapter_bytes, .. } = self.0.config;
         let mut report = lora::check(config, weights, &self.0.model, max_rank)?;
         let bytes = (self.0.resident_bytes)(report.bytes);

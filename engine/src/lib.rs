@@ -29,6 +29,7 @@ mod sampler;
 mod stop;
 
 pub mod kv_pool;
+mod priority;
 mod queue;
 pub mod request;
 

@@ -165,7 +165,7 @@ async fn an_adapter_that_changes_nothing_is_refused_though_its_files_are_fine() 
     let config = fs::read(&tiny.config).unwrap();
     for runner in [RunnerChoice::Cpu, RunnerChoice::Reference] {
         let engine = engine(|config| config.runner = runner);
-        let report = engine.check_adapter(&config, &tiny.weights).unwrap();
+        let report = engine.check_adapter(config.clone(), tiny.weights.clone()).await.unwrap();
         assert_eq!(report.checks.last(), Some(&"memory"));
         assert_eq!(report.warnings, []);
         let refused = canary(&engine, tiny.clone()).await;
@@ -189,8 +189,8 @@ async fn an_adapter_that_overflows_is_refused_and_changes_no_bit_of_what_runs_be
         &[("layers.1.self_attn.v_proj", numbers(256, 0.1), numbers(128, 0.1))],
     );
     let engine = engine_on(&base, |_| ());
-    let report = engine.check_adapter(&fs::read(&bad.config).unwrap(), &bad.weights);
-    assert_eq!(report.map(|report| report.rank), Ok(1), "nothing is wrong with its files");
+    let report = engine.check_adapter(fs::read(&bad.config).unwrap(), bad.weights.clone()).await;
+    assert_eq!(report.unwrap().rank, 1, "nothing is wrong with its files");
     let requests = || {
         let with = |adapter: Option<&AdapterFiles>, question: &str| GenerateRequest {
             adapter: adapter.cloned(),
@@ -262,8 +262,9 @@ async fn a_canary_waits_its_turn_and_no_longer_than_it_may() {
 async fn what_no_room_could_be_made_for_is_refused_by_the_check() {
     let engine = engine(|config| config.adapter_bytes = 1000);
     let files = demo_adapter(ADAPTERS[0]);
-    let refused = engine.check_adapter(&fs::read(&files.config).unwrap(), &files.weights).unwrap_err();
-    assert_eq!(refused.code, codes::TOO_LARGE_FOR_MEMORY);
+    let refused =
+        engine.check_adapter(fs::read(&files.config).unwrap(), files.weights.clone()).await.unwrap_err();
+    assert_eq!(code::<()>(Err(refused)), Some(codes::TOO_LARGE_FOR_MEMORY));
     assert_eq!(code(canary(&engine, files).await), Some(codes::TOO_LARGE_FOR_MEMORY));
 }
 

@@ -15,7 +15,7 @@ use tenora_engine::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::sleep,
+    time::{sleep, timeout_at},
 };
 use tracing::{Instrument, info_span};
 
@@ -27,6 +27,8 @@ use crate::{
 
 /// Adapter checks that run at the same time; each reads every value of its file.
 const CONCURRENT_CHECKS: usize = 2;
+/// Adapters that are tried at the same time: what many of them need in memory, running requests would have to give.
+const CONCURRENT_CANARIES: usize = 1;
 /// Uploads that are received or checked at the same time; each has a file on the disk.
 const CONCURRENT_PUSHES: usize = 64;
 /// How long an adapter waits for its first answer behind others' requests.
@@ -46,6 +48,7 @@ pub struct App {
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     checks: Semaphore,
+    canaries: Semaphore,
     pushes: Arc<Semaphore>,
 }
 
@@ -96,6 +99,7 @@ impl App {
             usage_events_kept,
             engine,
             checks: Semaphore::new(CONCURRENT_CHECKS),
+            canaries: Semaphore::new(CONCURRENT_CANARIES),
             pushes: Arc::new(Semaphore::new(CONCURRENT_PUSHES)),
         }
     }
@@ -202,14 +206,14 @@ impl App {
         let config = tokio::fs::read(staged.config_path()).await.map_err(ApiError::internal)?;
         let weights = staged.weights_path().to_owned();
         let _turn = self.checks.acquire().await.map_err(ApiError::internal)?;
-        let engine = self.engine.clone();
-        let checked = tokio::task::spawn_blocking(move || engine.check_adapter(&config, &weights));
-        Ok(checked.await.map_err(ApiError::internal)??)
+        Ok(self.engine.check_adapter(config, weights).await?)
     }
 
     /// Has the engine answer once with staged files, on their owner's account. A full queue is others' traffic: it waits.
     pub async fn canary(&self, owner: &Tenant, staged: &Arc<Staged>) -> Result<Canary, ApiError> {
         let deadline = Instant::now() + CANARY_PATIENCE;
+        let turn = timeout_at(deadline.into(), self.canaries.acquire()).await;
+        let _turn = turn.map_err(|_| ApiError::RequestTimeout)?.map_err(ApiError::internal)?;
         loop {
             let files = AdapterFiles {
                 digest: *staged.digest().as_bytes(),

@@ -5,7 +5,7 @@ use std::{cell::Cell, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{StreamExt, future::join, stream};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, interval};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     load::{Measured, closed_loop},
     progress,
     report::{Section, Table, number},
+    stats::median,
     world::World,
 };
 
@@ -43,9 +44,9 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
             async move {
                 let name = format!("large-{number}");
                 let sent = tenant.upload_variant(&name, config, weights, number as u8);
-                sent.await.with_context(|| format!("upload {number} failed"))?;
+                let version = sent.await.with_context(|| format!("upload {number} failed"))?;
                 bar.inc(1);
-                anyhow::Ok(began.elapsed())
+                anyhow::Ok(version["report"].clone())
             }
         });
         let ends = each.buffer_unordered(count).collect::<Vec<_>>().await;
@@ -57,17 +58,16 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     let (run, ends) = sampled(world, &most, join(traffic, upload)).await;
     bar.finish_and_clear();
     let took = began.elapsed();
-    for end in ends {
-        end?;
-    }
+    let reports = ends.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
     lab.failures.extend(run.errors.iter().cloned());
     let during = run.measured();
     let memory = [quiet_bytes, most.take()];
-    Ok(section(&Outcome { count, file_bytes, took, memory, before, during }))
+    Ok(section(&Outcome { reports, file_bytes, took, memory, before, during }))
 }
 
 struct Outcome {
-    count: usize,
+    /// What each upload's version says.
+    reports: Vec<Value>,
     file_bytes: usize,
     took: Duration,
     /// The most that was resident, before and during.
@@ -100,7 +100,13 @@ async fn sampled<T>(world: &World, most: &Cell<u64>, work: impl Future<Output = 
 }
 
 fn section(outcome: &Outcome) -> Section {
-    let Outcome { count, file_bytes, took, memory, before, during } = outcome;
+    let Outcome { reports, file_bytes, took, memory, before, during } = outcome;
+    let count = reports.len();
+    let middle = |pointer: &str| {
+        let times = reports.iter().filter_map(|report| report.pointer(pointer)?.as_f64());
+        median(&times.collect::<Vec<_>>())
+    };
+    let [check, load, run] = ["/check_ms", "/canary/load_ms", "/canary/run_ms"].map(middle);
     let mut table = Table::new(
         1,
         &["requests", "tokens/s", "TTFT p50", "token p50", "token p99", "longest ms", "failed", "most MB"],
@@ -123,13 +129,15 @@ fn section(outcome: &Outcome) -> Section {
         title: format!("{count} uploads of {megabytes:.0} MB at the same time"),
         table,
         notes: vec![format!(
-            "All were routable after {seconds:.1} s: {:.0} MB/s, each hashed, checked, tried and stored.",
-            megabytes * *count as f64 / seconds
+            "All were routable after {seconds:.1} s: {:.0} MB/s, each hashed, checked ({check:.0} ms, the median), brought \
+             into memory ({load:.0} ms), tried ({run:.0} ms) and stored.",
+            megabytes * count as f64 / seconds
         )],
         json: json!({
             "uploads": count,
             "file_bytes": file_bytes,
             "seconds": seconds,
+            "median_ms": { "check": check, "load": load, "run": run },
             "before": before,
             "during": during,
             "resident_bytes": { "before": memory[0], "during": memory[1] },

@@ -11,6 +11,7 @@ use super::Outcome;
 use crate::{
     error::AdapterRejection,
     lora::codes,
+    priority,
     request::AdapterFiles,
     runner::{AdapterLoader, ResidentAdapter},
 };
@@ -32,7 +33,7 @@ pub(super) fn load<A: ResidentAdapter>(
 ) -> Result<(), AdapterRejection> {
     let loader = Arc::clone(loader);
     let work = move || {
-        yield_to_steps();
+        priority::lower(priority::LOAD);
         let begun = Instant::now();
         let loaded = catch_unwind(AssertUnwindSafe(|| loader.load(&files)));
         let adapter = match loaded {
@@ -48,26 +49,4 @@ pub(super) fn load<A: ResidentAdapter>(
         tracing::error!(%error, "No thread could be started to load an adapter");
         AdapterRejection::whole(codes::NOT_LOADED, "the adapter could not be loaded; try again")
     })
-}
-
-/// Lets whatever computes a step have the processor first, where the system can be told so for one thread.
-fn yield_to_steps() {
-    #[cfg(target_os = "linux")]
-    {
-        /// Added to the niceness that the process has, of at most 19: less than the steps get, and enough to be there soon.
-        /// Ten would be a tenth of the processor, and requests of many cold adapters waited most of their time for it.
-        const NICER: libc::c_int = 3;
-        #[expect(
-            unsafe_code,
-            reason = "system calls without pointers, about the calling thread (id 0) alone"
-        )]
-        // SAFETY: neither touches memory of ours.
-        let refused = unsafe {
-            let own = libc::getpriority(libc::PRIO_PROCESS, 0);
-            libc::setpriority(libc::PRIO_PROCESS, 0, (own + NICER).min(19)) != 0
-        };
-        if refused {
-            tracing::debug!("A loader's thread keeps the usual priority");
-        }
-    }
 }

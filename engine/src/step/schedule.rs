@@ -12,7 +12,8 @@ use crate::{
     runner::{ResidentAdapter, Runner},
 };
 
-/// A step with fewer rows takes hardly less time, since it reads all weights anyway: who is ahead may fill it up to here.
+/// A step with fewer rows takes hardly less time, since it reads all weights anyway: who is ahead may fill it up to here, and
+/// a prompt has as many in any step.
 const CHEAP_ROWS: usize = 8;
 
 /// Rows of one choice in the next step.
@@ -171,8 +172,10 @@ impl<R: Runner> Stepper<R> {
             if self.at(place).1.running.is_some() || self.begin(place, plan) {
                 let choice = self.at(place).1;
                 let affordable = self.budget.rows_within(units_left, choice.computed);
-                // A step without any prompt's row could be followed by another.
-                let affordable = affordable.max(usize::from(plan.units.1 == 0.0));
+                // Where decodes take all of the step's time, or others take the processor, prompts still go on: these few
+                // rows cost next to nothing.
+                let least = if plan.units.1 == 0.0 { CHEAP_ROWS } else { 0 };
+                let affordable = affordable.max(least);
                 let rows = choice.pending().min(affordable).min(plan.rows_left);
                 if rows == 0 {
                     return;
