@@ -34,7 +34,7 @@ pub enum StoreError {
     #[error("{0}")]
     InvalidTargets(&'static str),
     /// A version that aliases name cannot be deleted. Safe for the client.
-    #[error("the version is what {} names; move it first", .0.iter().map(|alias| format!("\"{alias}\"")).collect::<Vec<_>>().join(" and "))]
+    #[error("the version is what {} names; move the alias first", .0.iter().map(|alias| format!("\"{alias}\"")).collect::<Vec<_>>().join(" and "))]
     VersionInUse(Vec<AliasName>),
     /// Unknown, forgotten, or another tenant's.
     #[error("no such push")]

@@ -218,7 +218,7 @@ pub enum ApiError {
         revision: u64,
     },
     /// Aliases name the version that is to be deleted.
-    #[error("{0}; then delete it.")]
+    #[error("It cannot be deleted: {0}.")]
     VersionInUse(String),
     /// Unknown, forgotten, or another tenant's: deliberately one answer.
     #[error("There is no such push.")]
