@@ -115,7 +115,7 @@ async fn a_refused_config_is_corrected_without_sending_the_weights_again() {
     let upload = whole(&acme, &adapter.weights).await;
     for (config, status, code) in [
         (adapter.clone().config("use_dora", true).config, 400, "adapter_unsupported_dora"),
-        (json!([]), 400, "invalid_value"),
+        (json!([]), 400, "adapter_config_invalid_json"),
         (json!({"x": "y".repeat(70_000)}), 413, "payload_too_large"),
     ] {
         create(&acme, "sql", &config, &upload).await.expect_error(status, code);

@@ -42,7 +42,7 @@ pub struct AdapterReport {
     pub norms: Vec<ModuleNorm>,
     /// The model that the config says it was trained on: words of its owner, and no proof of anything.
     pub base_model: Option<String>,
-    /// The checks that it passed, in order: names of [`CHECKS`](super::codes::CHECKS).
+    /// The checks that it passed, in order: names of [`CHECKS`].
     pub checks: Vec<&'static str>,
     /// What its owner should know, though it is accepted.
     pub warnings: Vec<Warning>,
