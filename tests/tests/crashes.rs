@@ -1,4 +1,4 @@
-//! The process dies at every step of a push and of an alias's move (`adapter-store/src/fault.rs`): after the next start there
+//! The process dies at every step of a push, of a resumable upload and of an alias's move (`adapter-store/src/fault.rs`): after the next start there
 //! is the old state or the new one, and the same push again succeeds.
 
 use std::{
@@ -8,7 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use reqwest::Method;
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 use tenora_tests::{Adapter, Client, Settings, binary, chat};
 
@@ -112,6 +115,58 @@ fn age(folder: &Path) {
             file.set_modified(SystemTime::now() - Duration::from_secs(7_200)).expect("its time can be set");
         }
     }
+}
+
+/// Sends one part under its number.
+async fn send_part(acme: &Client, upload: &str, bytes: &[u8]) -> reqwest::Result<reqwest::Response> {
+    let part = Part::bytes(bytes.to_vec()).file_name("part");
+    let form = Form::new().text("part_number", "1").part("data", part);
+    acme.request(Method::POST, &format!("/v1/uploads/{upload}/parts")).multipart(form).send().await
+}
+
+async fn complete(acme: &Client, upload: &str) -> reqwest::Result<reqwest::Response> {
+    let parts = acme.get(&format!("/v1/uploads/{upload}/parts")).await.body;
+    let body = json!({"part_ids": [parts["data"][0]["id"]]});
+    acme.request(Method::POST, &format!("/v1/uploads/{upload}/complete")).json(&body).send().await
+}
+
+#[tokio::test]
+async fn a_resumable_upload_goes_on_where_it_was() {
+    let adapter = Adapter::demo("ticket-triage");
+    let mut settings = Settings::demo();
+    let server = settings.start();
+    let body = json!({"filename": "adapter_model.safetensors", "bytes": adapter.weights.len()});
+    let begun = server.tenant(&settings, "acme").post("/v1/uploads", &body).await.body;
+    let upload = begun["id"].as_str().expect("an id").to_owned();
+    drop(server);
+    for (point, arrived) in [("upload.part-received", 0), ("upload.part-bytes", 0), ("upload.part-row", 1)] {
+        settings = crash(settings, point, async |acme| {
+            send_part(acme, &upload, &adapter.weights).await?.bytes().await.map(drop)
+        })
+        .await;
+        let server = settings.start();
+        let parts = server.tenant(&settings, "acme").get(&format!("/v1/uploads/{upload}/parts")).await.body;
+        assert_eq!(parts["data"].as_array().map(Vec::len), Some(arrived), "{point}: {parts}");
+    }
+    for (point, status) in [("upload.completion", "pending"), ("upload.completed", "completed")] {
+        settings =
+            crash(settings, point, async |acme| complete(acme, &upload).await?.bytes().await.map(drop)).await;
+        let server = settings.start();
+        let shown = server.tenant(&settings, "acme").get(&format!("/v1/uploads/{upload}")).await.body;
+        assert_eq!(shown["status"], status, "{point}: {shown}");
+    }
+    let server = settings.start();
+    let acme = server.tenant(&settings, "acme");
+    assert_eq!(complete(&acme, &upload).await.expect("an answer").status(), 200, "again is no error");
+    let body = json!({"name": "helper", "config": adapter.config, "weights_upload_id": upload});
+    let made = acme.post("/v1/adapters", &body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    assert_eq!(state(&acme, "helper").await.1, "helper@1");
+    let left = fs::read_dir(settings.data().join("blobs")).expect("a folder").flatten();
+    let left: Vec<_> =
+        left.flat_map(|tenant| fs::read_dir(tenant.path().join("uploads"))).flatten().collect();
+    let files = left.iter().flatten().flat_map(|upload| fs::read_dir(upload.path())).flatten().count();
+    assert_eq!(files, 0, "also what the crashes left of its parts is gone");
 }
 
 #[tokio::test]

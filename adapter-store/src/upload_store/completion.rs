@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::UploadStore;
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{Digest, PartId, UploadId};
 use crate::rows::audit::Entry;
 use crate::rows::{now, upload_parts, uploads};
@@ -95,7 +96,9 @@ impl UploadStore {
         let detail = json!({ "bytes": upload.bytes, "sha256": sha256, "parts": wanted.part_ids.len() });
         self.record(&mut transaction, Entry { action: "upload.complete", subject: id.to_string(), detail })
             .await?;
+        fault::point("upload.completion");
         transaction.commit().await?;
+        fault::point("upload.completed");
         for part in spare {
             if let Err(error) = self.parts.blobs.remove_part(self.key(id), part).await {
                 tracing::warn!(%part, error = &error as &dyn std::error::Error, "the bytes of a part that is not needed stay until its upload ends");

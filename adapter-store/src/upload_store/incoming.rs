@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::UploadStore;
 use crate::error::StoreError;
+use crate::fault;
 use crate::ids::{Digest, PartId, UploadId};
 use crate::rows::{now, upload_parts};
 use crate::scratch::Scratch;
@@ -78,16 +79,19 @@ impl IncomingPart {
             return Ok(same);
         }
         let key = store.key(*upload);
+        fault::point("upload.part-received");
         {
             let _turn = store.parts.turns.store().await?;
             store.parts.blobs.put_part(key, part.id, &dir.path().join(FILE)).await?;
         }
+        fault::point("upload.part-bytes");
         // Bytes before row; without a row they are nobody's.
         let id = part.id;
         let (obsolete, settled) = match store.insert_part(*upload, part).await {
             Ok((settled, replaced)) => (replaced, Ok(settled)),
             Err(error) => (Some(id), Err(error)),
         };
+        fault::point("upload.part-row");
         if let Some(obsolete) = obsolete
             && let Err(error) = store.parts.blobs.remove_part(key, obsolete).await
         {
