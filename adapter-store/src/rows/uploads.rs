@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::now;
+use super::{now, versions};
 use crate::database::{Either, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{Digest, KeyId, PartId, ShortText, TenantId, UploadId};
@@ -136,16 +136,14 @@ pub(crate) struct Taken {
 pub(crate) async fn taken(transaction: &mut Transaction, tenant_id: TenantId) -> Result<Taken, StoreError> {
     const RESERVED: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(bytes), 0) AS bigint) FROM uploads \
                             WHERE tenant_id = $1 AND state IN ('pending', 'completed') AND expires_at > $2";
-    const HELD: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS bigint) FROM adapter_versions \
-                        WHERE tenant_id = $1 AND deleted_at IS NULL";
     let (uploads, reserved): (i64, i64) = on!(transaction, t => sqlx::query_as(RESERVED)
         .bind(tenant_id)
         .bind(now())
         .fetch_one(&mut **t))?;
-    let (held,): (i64,) = on!(transaction, t => sqlx::query_as(HELD).bind(tenant_id).fetch_one(&mut **t))?;
     Ok(Taken {
         uploads: uploads.try_into().map_err(StoreError::internal)?,
-        bytes: (reserved + held).try_into().map_err(StoreError::internal)?,
+        bytes: versions::bytes(transaction, tenant_id).await?
+            + u64::try_from(reserved).map_err(StoreError::internal)?,
     })
 }
 
