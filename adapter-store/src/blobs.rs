@@ -86,6 +86,10 @@ const UPLOADS: &str = "uploads";
 const PART_BYTES: usize = 8 << 20;
 const PARTS_IN_FLIGHT: usize = 2;
 
+/// What is never there; whoever says so, is.
+const PING: &str = "ping";
+/// How long a sign of life may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long [`PART_BYTES`] may take to be stored.
@@ -122,6 +126,12 @@ impl Blobs {
     #[cfg(test)]
     pub(crate) fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self(store)
+    }
+
+    /// Whether the place answers, soon.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let nothing = ObjectPath::from(PING);
+        bounded(PING_TIMEOUT, self.0.head(&nothing)).await.map(drop)
     }
 
     /// Whether both files are there.

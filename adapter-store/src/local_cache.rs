@@ -6,10 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::sync::OnceCell;
+use tracing::Instrument;
 
 use crate::blobs::{BlobKey, Blobs, File};
 use crate::error::StoreError;
@@ -27,6 +29,7 @@ pub struct LocalAdapter {
     digest: Digest,
     config_path: PathBuf,
     weights_path: PathBuf,
+    fetched: Option<Duration>,
     _pin: Arc<Slot>,
 }
 
@@ -44,6 +47,11 @@ impl LocalAdapter {
     /// The `adapter_model.safetensors`.
     pub fn weights_path(&self) -> &Path {
         &self.weights_path
+    }
+
+    /// How long the fetch from the blob store took, where this value is what it was for.
+    pub fn fetched(&self) -> Option<Duration> {
+        self.fetched
     }
 }
 
@@ -101,13 +109,15 @@ impl LocalCache {
         bytes: u64,
     ) -> Result<Option<LocalAdapter>, StoreError> {
         let slot = self.pin(key, bytes).await?;
-        let filled = slot.verified.get_or_try_init(|| self.fill(blobs, key)).await;
+        let mut fetched = None;
+        let filled = slot.verified.get_or_try_init(|| self.fill(blobs, key, &mut fetched)).await;
         match filled {
             Ok(()) => {
                 let folder = self.folder(&key);
                 let (config_path, weights_path) =
                     (folder.join(File::Config.name()), folder.join(File::Weights.name()));
-                Ok(Some(LocalAdapter { digest: key.digest, config_path, weights_path, _pin: slot }))
+                let digest = key.digest;
+                Ok(Some(LocalAdapter { digest, config_path, weights_path, fetched, _pin: slot }))
             }
             Err(failure) => {
                 self.give_up(key, slot);
@@ -175,7 +185,12 @@ impl LocalCache {
     }
 
     /// Verifies what an earlier process left, else fetches.
-    async fn fill(&self, blobs: &Blobs, key: BlobKey) -> Result<(), Failure> {
+    async fn fill(
+        &self,
+        blobs: &Blobs,
+        key: BlobKey,
+        fetched: &mut Option<Duration>,
+    ) -> Result<(), Failure> {
         let folder = self.folder(&key);
         if folder.exists() {
             if matches!(hash_folder(&folder).await, Ok(digest) if digest == key.digest) {
@@ -184,6 +199,15 @@ impl LocalCache {
             tracing::warn!(digest = %key.digest, "a cached adapter was damaged on disk and is fetched again");
             drop(self.discard(&key)?);
         }
+        let begun = Instant::now();
+        self.fetch(blobs, key).instrument(tracing::info_span!("fetch", tenora.load.tier = "blob")).await?;
+        *fetched = Some(begun.elapsed());
+        Ok(())
+    }
+
+    /// From the blob store, verified on its way.
+    async fn fetch(&self, blobs: &Blobs, key: BlobKey) -> Result<(), Failure> {
+        let folder = self.folder(&key);
         let incoming = Scratch::within(&self.incoming())?;
         let config = fetch_config(blobs, &key, &incoming).await?;
         let digest = fetch_weights(blobs, &key, &incoming, Hasher::new(&config)).await?;

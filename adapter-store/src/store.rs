@@ -48,6 +48,8 @@ pub struct Health {
     pub database: bool,
     /// Without it the store works, but asks the database more; `None` = none is configured.
     pub redis: Option<bool>,
+    /// Without it nothing new can be stored or fetched; what is on local disk is served.
+    pub blobs: bool,
 }
 
 impl AdapterStore {
@@ -227,8 +229,13 @@ impl AdapterStore {
 
     /// Which dependencies answer now, in bounded time.
     pub async fn health(&self) -> Health {
-        let (database, redis) = tokio::join!(self.0.database.ping(), self.0.resolved.ping());
-        Health { database: database.is_ok(), redis: redis.map(|answer| answer.is_ok()) }
+        let (database, resolved, blobs) = (&self.0.database, &self.0.resolved, &self.0.blobs);
+        let (database, redis, blobs) = tokio::join!(database.ping(), resolved.ping(), blobs.ping());
+        Health {
+            database: database.is_ok(),
+            redis: redis.map(|answer| answer.is_ok()),
+            blobs: blobs.is_ok(),
+        }
     }
 
     /// How the resolve cache did since the store was opened.

@@ -51,6 +51,18 @@ pub enum Outcome {
     CutOff,
 }
 
+impl Outcome {
+    /// As rows and metrics have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::CutOff => "cut_off",
+        }
+    }
+}
+
 /// What a request was asked with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

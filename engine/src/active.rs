@@ -14,7 +14,7 @@ use crate::{
     kv_pool::{BlockTable, Owner},
     queue::QueuePlace,
     request::{
-        AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, Timing, TokenLogprob, Usage,
+        AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, TokenLogprob, Usage,
     },
     sampler::{Chosen, Draw, sample},
     stop::StopMatcher,
@@ -40,7 +40,6 @@ pub(crate) struct Submission {
     pub(crate) progress: Arc<Progress>,
     /// Its place in the waiting queue, given back when the first row is scheduled.
     pub(crate) place: Option<QueuePlace>,
-    pub(crate) submitted: Instant,
     /// The tenant's share beside other tenants.
     pub(crate) weight: NonZeroU32,
     pub(crate) deadline: Option<Instant>,
@@ -52,19 +51,7 @@ pub(crate) struct Submission {
 pub(crate) struct Active<A> {
     pub(crate) submission: Submission,
     pub(crate) choices: Vec<Choice<A>>,
-    pub(crate) times: Times,
     cached_tokens: usize,
-}
-
-/// When things happened to a request for the first time, and last.
-#[derive(Debug, Default)]
-pub(crate) struct Times {
-    adapter_ready: Option<Instant>,
-    first_row: Option<Instant>,
-    first_token: Option<Instant>,
-    last_token: Option<Instant>,
-    /// Whether the adapter was resident when the request came.
-    pub(crate) was_resident: bool,
 }
 
 /// One of a request's answers: a sequence of tokens, of which some have keys and values.
@@ -81,6 +68,7 @@ pub(crate) struct Choice<A> {
     detokenizer: Detokenizer,
     stops: StopMatcher,
     logprobs: Vec<TokenLogprob>,
+    last_token: Option<Instant>,
 }
 
 pub(crate) struct Running<A> {
@@ -113,9 +101,10 @@ impl<A> Active<A> {
             detokenizer: Detokenizer::default(),
             stops: StopMatcher::new(&submission.sampling.stop),
             logprobs: Vec::new(),
+            last_token: None,
         };
         let choices = (0..submission.sampling.n.max(1)).map(choice).collect();
-        Self { submission, choices, times: Times::default(), cached_tokens: 0 }
+        Self { submission, choices, cached_tokens: 0 }
     }
 
     /// Whether nobody waits for the answer any more.
@@ -125,11 +114,6 @@ impl<A> Active<A> {
 
     pub(crate) fn is_late(&self, now: Instant) -> bool {
         self.submission.deadline.is_some_and(|deadline| deadline <= now)
-    }
-
-    /// Notes that its adapter is there.
-    pub(crate) fn adapter_is_ready(&mut self, now: Instant) {
-        self.times.adapter_ready.get_or_insert(now);
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -146,21 +130,25 @@ impl<A> Active<A> {
         choice == 0 || self.choices[0].tokens.len() > self.submission.prompt.len() || self.choices[0].finished
     }
 
-    /// Notes that a choice runs from now on, and how many of its tokens came from the cache.
-    pub(crate) fn begun(&mut self, choice: usize, cached: usize) {
-        let now = Instant::now();
-        self.times.adapter_ready.get_or_insert(now);
-        if self.times.first_row.is_none() {
-            self.times.first_row = Some(now);
-            self.submission.place = None;
-            if choice == 0 {
-                self.cached_tokens = cached.min(self.submission.prompt.len());
-            }
-            self.submission.progress.begun(self.submission.prompt.len(), self.cached_tokens);
+    /// Notes that a choice runs from now on, and how many of its tokens came from the cache. Returns the tokens of the
+    /// prompt and those of them that were reused, once for each request.
+    pub(crate) fn begun(&mut self, choice: usize, cached: usize) -> Option<(usize, usize)> {
+        let progress = &self.submission.progress;
+        if progress.has_begun() {
+            return None;
         }
+        progress.adapter_is_ready();
+        self.submission.place = None;
+        let prompt = self.submission.prompt.len();
+        if choice == 0 {
+            self.cached_tokens = cached.min(prompt);
+        }
+        progress.begun(prompt, self.cached_tokens);
+        Some((prompt, self.cached_tokens))
     }
 
-    /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain.
+    /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain. Returns the time since the
+    /// choice's token before.
     ///
     /// # Errors
     /// [`EngineError::NotFinite`]: the logits are no numbers. [`EngineError::Fault`]: the token has no text.
@@ -170,7 +158,7 @@ impl<A> Active<A> {
         choice: usize,
         logits: &mut [f32],
         ends: &Ends<'_>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<Duration>, EngineError> {
         let prompt_len = self.submission.prompt.len();
         let sampling = &self.submission.sampling;
         let own = &mut self.choices[choice];
@@ -187,8 +175,7 @@ impl<A> Active<A> {
             });
         };
         let now = Instant::now();
-        self.times.first_token.get_or_insert(now);
-        self.times.last_token = Some(now);
+        let gap = own.last_token.replace(now).map(|before| now.saturating_duration_since(before));
         own.tokens.push(chosen.token);
         self.submission.progress.generated();
         let generated = own.tokens.len() - prompt_len;
@@ -208,7 +195,8 @@ impl<A> Active<A> {
         };
         // The text of an end-of-sequence token is not part of the answer.
         let text = if ended { String::new() } else { own.detokenizer.push(ends.codec, chosen.token)? };
-        self.emit(choice, &text, reason, ends.codec)
+        self.emit(choice, &text, reason, ends.codec)?;
+        Ok(gap)
     }
 
     /// Sends new text, as far as no stop string can take it back, and the end.
@@ -261,23 +249,7 @@ impl<A> Active<A> {
             prompt_tokens: prompt as u32,
             cached_tokens: self.cached_tokens as u32,
             completion_tokens: generated as u32,
-            timing: self.timing(),
-        }
-    }
-
-    fn timing(&self) -> Timing {
-        let Times { adapter_ready, first_row, first_token, last_token, was_resident } = self.times;
-        let between = |from: Option<Instant>, to: Option<Instant>| match (from, to) {
-            (Some(from), Some(to)) => to.saturating_duration_since(from),
-            _ => Duration::ZERO,
-        };
-        let submitted = Some(self.submission.submitted);
-        let load = if was_resident { Duration::ZERO } else { between(submitted, adapter_ready) };
-        Timing {
-            queue: between(submitted, first_row).saturating_sub(load),
-            load,
-            prefill: between(first_row, first_token),
-            decode: between(first_token, last_token),
+            timing: self.submission.progress.timing(),
         }
     }
 }

@@ -27,12 +27,13 @@ use crate::{
     kv_pool::Owner,
     lora::{self, AdapterReport},
     model::ModelConfig,
+    observer::Observer,
     priority,
     queue::Queue,
     request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
     residency::{self, Residency},
-    runner::{self, BaseFacts, Runner, cpu::CpuRunner, reference::ReferenceRunner},
-    stats::Stats,
+    runner::{self, BaseFacts, ObservedLoader, Runner, cpu::CpuRunner, reference::ReferenceRunner},
+    stats::{Capacity, Stats},
     step::{Limits, Stepper},
     template::ChatTemplate,
     tokenizer::TextCodec,
@@ -55,6 +56,7 @@ struct Shared {
     compilers: Arc<Semaphore>,
     config: EngineConfig,
     resident_bytes: Box<dyn Fn(u64) -> usize + Send + Sync>,
+    block_tokens: usize,
     trials: Trials,
     commands: queue::SyncSender<Command>,
     queue: Queue,
@@ -120,15 +122,23 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::BaseModel`] names the file, field or tensor that cannot be served.
-    pub fn start(config: EngineConfig, progress: &dyn Fn(LoadProgress)) -> Result<Self, EngineError> {
+    pub fn start(
+        config: EngineConfig,
+        observer: Arc<dyn Observer>,
+        progress: &dyn Fn(LoadProgress),
+    ) -> Result<Self, EngineError> {
         match runner::choose(&config)? {
-            RunnerChoice::Cpu => Self::serve(CpuRunner::load(&config, progress)?, config),
-            _ => Self::serve(ReferenceRunner::load(&config, progress)?, config),
+            RunnerChoice::Cpu => Self::serve(CpuRunner::load(&config, progress)?, config, observer),
+            _ => Self::serve(ReferenceRunner::load(&config, progress)?, config, observer),
         }
     }
 
     /// Starts the thread that a runner computes on.
-    fn serve<R: Runner>(runner: R, config: EngineConfig) -> Result<Self, EngineError> {
+    fn serve<R: Runner>(
+        runner: R,
+        config: EngineConfig,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, EngineError> {
         let facts = runner.base().clone();
         let limits = Limits::new(&config, &facts);
         let BaseFacts { model, fingerprint, parameters, .. } = facts;
@@ -148,13 +158,14 @@ impl Engine {
             // A full queue is being read anyway.
             Arc::new(move || _ = commands.try_send(Command::Wake))
         };
-        let loader = runner.loader();
+        let (loader, block_tokens) = (runner.loader(), runner.block_tokens());
         let resident_bytes = {
             let loader = Arc::clone(&loader);
             Box::new(move |file_bytes| loader.resident_bytes(file_bytes))
         };
+        let loader = Arc::new(ObservedLoader { loader, observer: Arc::clone(&observer) });
         let residency = Residency::new(config.adapter_bytes, loader, wake);
-        let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec));
+        let stepper = Stepper::new(runner, residency, limits, Arc::clone(&codec), observer);
         let (numbers, stats) = watch::channel(stepper.stats());
         thread::Builder::new()
             .name("tenora-engine".to_owned())
@@ -171,6 +182,7 @@ impl Engine {
             compilers,
             config,
             resident_bytes,
+            block_tokens,
             trials,
             commands,
             queue,
@@ -182,6 +194,17 @@ impl Engine {
     /// The resident base model.
     pub fn base(&self) -> &BaseInfo {
         &self.0.base
+    }
+
+    /// What it has to give.
+    pub fn capacity(&self) -> Capacity {
+        let config = &self.0.config;
+        Capacity {
+            queue_limit: config.queue_limit,
+            adapter_bytes: config.adapter_bytes,
+            block_tokens: self.0.block_tokens,
+            max_batch_sequences: config.max_batch_sequences,
+        }
     }
 
     /// What the engine is doing.
@@ -272,7 +295,7 @@ impl Engine {
         let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
         let grammar = self.compile(std::mem::take(&mut sampling.format)).await?;
         let place = self.0.queue.enter(domain)?;
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress::submitted_now());
         let (events, stream) = mpsc::channel(EVENT_BUFFER);
         let submission = Submission {
             prompt,
@@ -284,7 +307,6 @@ impl Engine {
             events,
             progress: Arc::clone(&progress),
             place: Some(place),
-            submitted: Instant::now(),
             weight,
             deadline,
             trial,

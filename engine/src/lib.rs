@@ -29,6 +29,7 @@ mod sampler;
 mod stop;
 
 pub mod kv_pool;
+pub mod observer;
 mod priority;
 mod queue;
 pub mod request;
@@ -42,9 +43,10 @@ pub use canary::Canary;
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
+pub use observer::{Observer, Step};
 pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
 };
-pub use stats::{AdapterStats, DisabledAdapter, Stats};
+pub use stats::{AdapterStats, Capacity, DisabledAdapter, Evictions, Stats, TokenStats};

@@ -6,14 +6,14 @@ use std::{
     fmt,
     num::NonZeroU32,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+pub use self::progress::Progress;
+
 mod check;
+mod progress;
 
 /// One generation: a prompt, the adapter that answers it, and how to sample.
 #[derive(Debug)]
@@ -194,37 +194,13 @@ pub enum FinishReason {
     Length,
 }
 
-/// What a request cost so far, as its reader may ask at any time. The prompt counts from its first row on.
-#[derive(Debug, Default)]
-pub struct Progress {
-    prompt_tokens: AtomicU32,
-    cached_tokens: AtomicU32,
-    completion_tokens: AtomicU32,
-    adapter_bytes: AtomicUsize,
-}
-
-impl Progress {
-    /// Tokens of the prompt, those of them that were reused, and tokens generated over all choices.
-    pub fn tokens(&self) -> [u32; 3] {
-        [&self.prompt_tokens, &self.cached_tokens, &self.completion_tokens].map(|count| count.load(Relaxed))
-    }
-
-    /// Bytes that the adapter takes in memory; 0 until the first row, and without an adapter.
-    pub(crate) fn adapter_bytes(&self) -> usize {
-        self.adapter_bytes.load(Relaxed)
-    }
-
-    pub(crate) fn answered_by(&self, adapter_bytes: usize) {
-        self.adapter_bytes.store(adapter_bytes, Relaxed);
-    }
-
-    pub(crate) fn begun(&self, prompt: usize, cached: usize) {
-        self.prompt_tokens.store(prompt as u32, Relaxed);
-        self.cached_tokens.store(cached as u32, Relaxed);
-    }
-
-    pub(crate) fn generated(&self) {
-        self.completion_tokens.fetch_add(1, Relaxed);
+impl FinishReason {
+    /// In the words of the OpenAI API, which vLLM uses too.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+        }
     }
 }
 

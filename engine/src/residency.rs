@@ -226,7 +226,6 @@ impl<A: ResidentAdapter> Residency<A> {
     pub(crate) fn settle(&mut self) -> Vec<(Digest, AdapterRejection)> {
         let mut failed = Vec::new();
         while let Ok(Outcome { digest, adapter, took }) = self.outcomes.1.try_recv() {
-            self.counts.load_time += took;
             match (adapter, self.entries.get_mut(&digest)) {
                 (Ok(adapter), Some(entry)) => {
                     self.counts.loads += 1;
@@ -257,7 +256,9 @@ impl<A: ResidentAdapter> Residency<A> {
     /// Takes an adapter out of service, and tells what its requests are to be told.
     pub(crate) fn disable(&mut self, digest: Digest, reason: &str) -> AdapterRejection {
         tracing::error!(digest = hex::encode(digest), reason, "An adapter is out of service");
-        self.entries.remove(&digest);
+        if self.entries.remove(&digest).is_some_and(|entry| entry.adapter.is_some()) {
+            self.counts.evictions.fault += 1;
+        }
         self.missing.remove(&digest);
         disabled(self.disabled.entry(digest).or_insert_with(|| reason.to_owned()))
     }

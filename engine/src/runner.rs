@@ -7,13 +7,14 @@ pub mod reference;
 mod adapter_file;
 mod base;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 pub use self::base::BaseFacts;
 use crate::{
     batch::Batch,
     config::{EngineConfig, RunnerChoice},
     error::{AdapterRejection, EngineError},
+    observer::Observer,
     request::AdapterFiles,
 };
 
@@ -101,6 +102,27 @@ pub trait AdapterLoader: Send + Sync + 'static {
 
     /// The most bytes that an adapter whose weights file has `file_bytes` takes while resident.
     fn resident_bytes(&self, file_bytes: u64) -> usize;
+}
+
+/// A loader that tells how long its loads took.
+pub(crate) struct ObservedLoader<A> {
+    pub(crate) loader: Arc<dyn AdapterLoader<Adapter = A>>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl<A: ResidentAdapter> AdapterLoader for ObservedLoader<A> {
+    type Adapter = A;
+
+    fn load(&self, files: &AdapterFiles) -> Result<A, AdapterRejection> {
+        let begun = Instant::now();
+        let loaded = self.loader.load(files)?;
+        self.observer.loaded(begun.elapsed());
+        Ok(loaded)
+    }
+
+    fn resident_bytes(&self, file_bytes: u64) -> usize {
+        self.loader.resident_bytes(file_bytes)
+    }
 }
 
 /// One step's logits, in the runner's memory until its next step: rows of `vocab_size` numbers, free to be changed.

@@ -1,6 +1,6 @@
 //! What the engine is doing, in plain numbers; the gateway names the metrics.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 /// A snapshot between two steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,13 +21,54 @@ pub struct Stats {
     pub preemptions: u64,
     /// Requests that ended at their deadlines.
     pub late: u64,
+    /// Tokens since the start.
+    pub tokens: TokenStats,
     /// What happens to adapters.
     pub adapters: AdapterStats,
+}
+
+/// What an engine has to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capacity {
+    /// Requests that may wait.
+    pub queue_limit: usize,
+    /// Bytes for adapters.
+    pub adapter_bytes: usize,
+    /// Tokens of one KV block.
+    pub block_tokens: usize,
+    /// Sequences of one step at most.
+    pub max_batch_sequences: usize,
+}
+
+/// Tokens since the start, counted when they are processed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TokenStats {
+    /// Tokens of prompts, those that were reused included.
+    pub prompt: u64,
+    /// Tokens of prompts whose keys and values were reused.
+    pub cached: u64,
+    /// Tokens generated.
+    pub generated: u64,
+}
+
+/// Adapters that left memory, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Evictions {
+    /// Nobody wanted it just then, and another needed room.
+    pub idle: u64,
+    /// Its tenant had more than its share of the memory.
+    pub share: u64,
+    /// It proved faulty.
+    pub fault: u64,
 }
 
 /// Adapters in memory; counts are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdapterStats {
+    /// Digests of the adapters that running sequences use.
+    pub running: BTreeSet<[u8; 32]>,
+    /// Digests of the adapters that waiting sequences want.
+    pub wanted: BTreeSet<[u8; 32]>,
     /// Adapters in memory or on their way.
     pub resident: usize,
     /// Bytes they take.
@@ -44,10 +85,8 @@ pub struct AdapterStats {
     pub loads: u64,
     /// Loads that failed.
     pub load_failures: u64,
-    /// Time that loads took, over all of them.
-    pub load_time: Duration,
-    /// Adapters that made room for others.
-    pub evictions: u64,
+    /// Adapters that left memory.
+    pub evictions: Evictions,
     /// Adapters whose load had to wait for room.
     pub waits_for_room: u64,
     /// Adapters out of service.

@@ -29,9 +29,10 @@ use crate::{
     error::{AdapterRejection, EngineError},
     kv_pool::KvPool,
     lora::codes,
+    observer::{Observer, Step},
     residency::{Digest, Residency, Waiter},
     runner::{BaseFacts, Logits, ResidentAdapter, Runner},
-    stats::Stats,
+    stats::{AdapterStats, Stats, TokenStats},
     tokenizer::TextCodec,
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Stepper<R: Runner> {
     largest_mix: usize,
     preemptions: u64,
     late: u64,
+    tokens: TokenStats,
+    observer: Arc<dyn Observer>,
 }
 
 /// One answer of one request. Their order is that of arrival.
@@ -116,6 +119,7 @@ impl<R: Runner> Stepper<R> {
         residency: Residency<R::Adapter>,
         limits: Limits,
         codec: Arc<TextCodec>,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         let pool = KvPool::new(runner.kv_blocks(), runner.block_tokens());
         let budget = Budget::new(limits.target, limits.context_weight);
@@ -133,6 +137,8 @@ impl<R: Runner> Stepper<R> {
             largest_mix: 0,
             preemptions: 0,
             late: 0,
+            tokens: TokenStats::default(),
+            observer,
         }
     }
 
@@ -192,14 +198,14 @@ impl<R: Runner> Stepper<R> {
         self.residency.begin_step();
         let came = self.residency.settle();
         self.fail_with_adapter(came);
-        let (now, mut refused) = (Instant::now(), Failed::new());
-        for (&number, request) in &mut self.requests {
+        let mut refused = Failed::new();
+        for (&number, request) in &self.requests {
             let Some(digest) = request.submission.adapter.as_ref().map(|files| files.digest) else {
                 continue;
             };
             let (tenant, weight) = (request.submission.owner.domain, request.submission.weight);
             match self.residency.want(&digest, Waiter { request: number, tenant, weight }) {
-                Ok(true) => request.adapter_is_ready(now),
+                Ok(true) => request.submission.progress.adapter_is_ready(),
                 Ok(false) => {}
                 Err(rejection) => refused.push((number, rejection.into())),
             }
@@ -240,8 +246,14 @@ impl<R: Runner> Stepper<R> {
         match ran {
             Ok(logits) => {
                 let ends = Ends { codec, eos: &limits.eos, context_length: limits.context_length };
-                let failed = commit(requests, pool, (&chunks, logits), &ends);
-                self.budget.observe(prompt_units, decode_units + prompt_units, begun.elapsed());
+                let mut gaps = Vec::with_capacity(chunks.len());
+                let failed = commit(requests, pool, (&chunks, logits), &ends, &mut gaps);
+                let took = begun.elapsed();
+                self.budget.observe(prompt_units, decode_units + prompt_units, took);
+                self.tokens.generated += gaps.len() as u64;
+                let token_gaps: Vec<_> = gaps.into_iter().flatten().collect();
+                let (rows, adapters) = (batch.tokens.len(), batch.segments.len());
+                self.observer.stepped(&Step { rows, adapters, took, token_gaps: &token_gaps });
                 self.end(failed);
             }
             Err(error) => {
@@ -365,8 +377,21 @@ impl<R: Runner> Stepper<R> {
             kv_blocks_free: self.pool.available(),
             preemptions: self.preemptions,
             late: self.late,
-            adapters: self.residency.stats(),
+            tokens: self.tokens,
+            adapters: AdapterStats {
+                running: self.adapters_of(|choice| choice.running.is_some()),
+                wanted: self.adapters_of(|choice| choice.running.is_none()),
+                ..self.residency.stats()
+            },
         }
+    }
+
+    /// Adapters of the unfinished sequences for which this holds.
+    fn adapters_of(&self, which: impl Fn(&Choice<R::Adapter>) -> bool) -> BTreeSet<Digest> {
+        let asked = |request: &&Active<R::Adapter>| {
+            request.choices.iter().any(|choice| !choice.finished && which(choice))
+        };
+        self.requests.values().filter(asked).filter_map(|request| request.submission.owner.adapter).collect()
     }
 
     /// Every block is where the requests say it is, places and adapters are within their limits.
@@ -401,12 +426,14 @@ fn run_caught<'a, R: Runner>(
     outcome.unwrap_or_else(|_| Err(EngineError::Fault("the runner panicked".to_owned())))
 }
 
-/// Notes what was computed, and lets every sequence that has its logits choose its token.
+/// Notes what was computed, and lets every sequence that has its logits choose its token. `gaps` gets, for each token, the
+/// time since its answer's token before.
 fn commit<A>(
     requests: &mut BTreeMap<u64, Active<A>>,
     pool: &mut KvPool,
     (chunks, logits): (&[Chunk], Logits<'_>),
     ends: &Ends<'_>,
+    gaps: &mut Vec<Option<Duration>>,
 ) -> Failed {
     let mut logits = logits.into_rows();
     let mut failed = Vec::new();
@@ -424,10 +451,13 @@ fn commit<A>(
             Some(logits) => request.advance(index, logits, ends),
             None => Err(EngineError::Fault("the runner returned too few logits".to_owned())),
         };
-        if let Err(error) = advanced {
-            tracing::error!(%error, "A sequence failed");
-            failed.push((number, error));
-            continue;
+        match advanced {
+            Ok(gap) => gaps.push(gap),
+            Err(error) => {
+                tracing::error!(%error, "A sequence failed");
+                failed.push((number, error));
+                continue;
+            }
         }
         let choice = &mut request.choices[index];
         if choice.finished

@@ -28,9 +28,10 @@ use self::{
 use crate::{
     auth::{Caller, Identity},
     error::ApiError,
-    limits::{Limiter, LimiterStatus, Limits, Standing, Subject, SubjectKind},
+    limits::{Limiter, LimiterStats, LimiterStatus, Limits, Standing, Subject, SubjectKind},
     metering::{Meter, MeterStatus},
     scope,
+    telemetry::generation::Tracked,
 };
 
 /// How often running credentials are looked at again when nobody reported a change.
@@ -53,6 +54,8 @@ pub struct Demand {
     pub adapter: Option<(AdapterName, VersionNumber)>,
     /// Tokens of prompt and answers at most.
     pub tokens: u64,
+    /// Whom to tell how it goes.
+    pub tracked: Tracked,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +85,7 @@ impl Admission {
         Ok(Permit {
             domain: caller.cache_domain(),
             deadline: Instant::now() + self.longest,
-            account: Account::open(reservation, tab),
+            account: Account::open(reservation, tab, demand.tracked),
             run: self.running.enter(identity),
             in_flight,
         })
@@ -105,6 +108,11 @@ impl Admission {
     /// How limits are enforced, and how far the usage rows are behind.
     pub fn status(&self) -> (LimiterStatus, MeterStatus) {
         (self.limiter.status(), self.meter.status())
+    }
+
+    /// What happened to limits while Redis was away.
+    pub(crate) fn limiter_stats(&self) -> LimiterStats {
+        self.limiter.stats()
     }
 
     /// Counts a tenant's or a key's month anew from the usage rows: nothing is counted while there is no budget.
@@ -251,7 +259,7 @@ impl Stream for AdmittedStream {
         };
         match &polled {
             Poll::Ready(Some(Ok(Event::Done(_)))) => self.account.end(Outcome::Finished),
-            Poll::Ready(Some(Ok(_))) => self.account.note(),
+            Poll::Ready(Some(Ok(event))) => self.account.note(event),
             Poll::Ready(Some(Err(error))) => self.account.fail(error),
             Poll::Ready(None) => self.account.fail(&ApiError::ShuttingDown),
             Poll::Pending => {}

@@ -10,8 +10,8 @@ use tenora_adapter_store::{
     AdapterName, AdapterStore, ModelRef, Staged, StoreError, Tenant, Version, VersionNumber,
 };
 use tenora_engine::{
-    AdapterFiles, AdapterReport, BaseInfo, Canary, Engine, EngineError, GenerateRequest, Prepared, Prompt,
-    Sampling,
+    AdapterFiles, AdapterReport, BaseInfo, Canary, Capacity, Engine, EngineError, GenerateRequest, Prepared, Prompt,
+    Sampling, Stats,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -23,6 +23,11 @@ use crate::{
     admission::{Admission, AdmittedStream, Demand, Permit},
     auth::{Caller, cache_domain},
     error::ApiError,
+    telemetry::{
+        Exports,
+        generation::{self, Asked, Operation, Tracked},
+        metrics::Metrics,
+    },
 };
 
 /// Adapter checks that run at the same time; each reads every value of its file.
@@ -47,9 +52,20 @@ pub struct App {
     pub usage_events_kept: Duration,
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
+    told: Told,
     checks: Semaphore,
     canaries: Semaphore,
     pushes: Arc<Semaphore>,
+}
+
+/// Who is told what happens.
+pub struct Told {
+    /// Where numbers are told.
+    pub metrics: Arc<Metrics>,
+    /// Deliveries to the collector; `None` = there is none.
+    pub exports: Option<Arc<Exports>>,
+    /// Whether traces hold prompts and answers.
+    pub content: bool,
 }
 
 /// What a `model` field stands for.
@@ -67,8 +83,8 @@ pub struct ResolvedModel {
 
 impl ResolvedModel {
     /// What a prepared generation asks of the gate.
-    pub fn demand(&self, prepared: &Prepared) -> Demand {
-        Demand { adapter: self.version.clone(), tokens: prepared.most_tokens() }
+    pub fn demand(&self, prepared: &Prepared, tracked: Tracked) -> Demand {
+        Demand { adapter: self.version.clone(), tokens: prepared.most_tokens(), tracked }
     }
 
     /// A generation with this model for the caller.
@@ -90,6 +106,7 @@ impl App {
         store: AdapterStore,
         engine: Engine,
         admission: Admission,
+        told: Told,
         usage_events_kept: Duration,
     ) -> Self {
         Self {
@@ -98,10 +115,51 @@ impl App {
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             usage_events_kept,
             engine,
+            told,
             checks: Semaphore::new(CONCURRENT_CHECKS),
             canaries: Semaphore::new(CONCURRENT_CANARIES),
             pushes: Arc::new(Semaphore::new(CONCURRENT_PUSHES)),
         }
+    }
+
+    /// Where numbers are told.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.told.metrics
+    }
+
+    /// Whether traces and metrics reach the collector; `None` = there is none.
+    pub fn delivers_telemetry(&self) -> Option<bool> {
+        self.told.exports.as_ref().map(|exports| !exports.is_failing())
+    }
+
+    /// What the engine is doing.
+    pub fn engine_stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// How large the engine's memory and queue are.
+    pub fn capacity(&self) -> Capacity {
+        self.engine.capacity()
+    }
+
+    /// A generation that traces and metrics are going to follow.
+    pub fn track<S>(
+        &self,
+        operation: Operation,
+        caller: &Caller<S>,
+        model: &ResolvedModel,
+        (prompt, sampling): (&Prompt, &Sampling),
+    ) -> Tracked {
+        let asked = Asked {
+            tenant: caller.tenant().slug.to_string(),
+            arrived: caller.arrived(),
+            model: model.echo.clone(),
+            base: self.base().id.clone(),
+            digest: model.digest.clone(),
+            content: self.told.content.then(|| generation::content(prompt)),
+            ..Asked::new(operation, sampling)
+        };
+        Tracked::new(asked, Arc::clone(&self.told.metrics))
     }
 
     /// The resident base model.
@@ -147,6 +205,9 @@ impl App {
             return Err(ApiError::BaseMismatch { model: pinned(&version), base: self.base().id.clone() });
         }
         let files = self.store.tenant(caller.tenant().id).local_files(&version).await?;
+        if let Some(took) = files.fetched() {
+            self.told.metrics.fetched(took);
+        }
         Ok(ResolvedModel {
             echo: pinned(&version),
             digest: Some(version.digest.to_string()),

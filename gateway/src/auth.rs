@@ -6,7 +6,7 @@ mod identity;
 
 pub mod jwt;
 
-use std::{marker::PhantomData, net::IpAddr, sync::Arc};
+use std::{marker::PhantomData, net::IpAddr, sync::Arc, time::Instant};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, web::Data};
 use futures_util::future::LocalBoxFuture;
@@ -14,11 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tenora_adapter_store::{Actor, ActorKind, AdapterStore, Credential, Subject, Tenant, TenantStatus};
 use tenora_engine::CacheDomain;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, Span, info_span};
 
 pub use self::identity::{Identity, TokenIdentity};
 use self::jwt::{Issuers, TokenError, looks_like_jwt};
-use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope};
+use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope, telemetry};
 
 /// Checks credentials: tenants' keys against the store, the operator's against the configured ones.
 pub struct Authenticator {
@@ -91,6 +91,7 @@ impl Authenticator {
 pub struct Caller<S> {
     identity: Identity,
     ip: Option<IpAddr>,
+    arrived: Instant,
     scope: PhantomData<S>,
 }
 
@@ -103,6 +104,11 @@ impl<S> Caller<S> {
     /// Everything that the credential says.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// When the head of its request was read.
+    pub fn arrived(&self) -> Instant {
+        self.arrived
     }
 
     /// For the audit rows.
@@ -131,12 +137,13 @@ impl<S: Scope> FromRequest for Caller<S> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
+        let (outer, arrived) = (Span::current(), Instant::now());
         let span = info_span!("authenticate");
         Box::pin(
             async move {
                 let authenticator = authenticator(&request)?;
                 let identity = authenticator.tenant(&request).await?;
-                tracing::Span::current().record("tenant", identity.tenant().slug.as_str());
+                telemetry::of_tenant(&outer, identity.tenant().slug.as_str());
                 if identity.tenant().status == TenantStatus::Suspended {
                     return Err(ApiError::TenantSuspended);
                 }
@@ -145,7 +152,8 @@ impl<S: Scope> FromRequest for Caller<S> {
                         Err(ApiError::InsufficientScope { scope: grant.as_str() })
                     }
                     _ => {
-                        Ok(Self { identity, ip: authenticator.proxies.client(&request), scope: PhantomData })
+                        let ip = authenticator.proxies.client(&request);
+                        Ok(Self { identity, ip, arrived, scope: PhantomData })
                     }
                 }
             }

@@ -8,28 +8,36 @@ use secrecy::{ExposeSecret, SecretString};
 use tenora_adapter_store::{
     AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, Maintenance, RoleName, StoreConfig,
 };
-use tenora_engine::{Engine, EngineConfig};
+use tenora_engine::{Engine, EngineConfig, Observer};
 
 use crate::{
     admission::Admission,
-    app::App,
+    app::{App, Told},
     auth::{Authenticator, OperatorKeys, jwt::Issuers},
     config::{Config, EngineSettings, Mode},
-    demo, hub,
+    demo, gauges, hub,
     limits::Limiter,
     metering::{Meter, MeterSettings, delete_old_events},
-    progress, secrets, server, telemetry,
+    ops::Ops,
+    progress, secrets,
+    server::{self, Parts},
+    telemetry::{self, Telemetry, metrics::Metrics},
 };
 
 /// How long a stopping server tries to bring usage rows to the database; those that are left wait for the next start.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long it tries to deliver the last traces and metrics.
+const TELEMETRY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Serves until the process is asked to stop.
 pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let config = Config::from_env(&mode)?;
-    telemetry::init(&config.server.log)?;
+    let telemetry = Telemetry::start(&config.server.log, &config.telemetry)?;
     config.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     let listener = server::bind(config.server.listen)?;
+    let ops = config.telemetry.ops_listen.map(server::bind).transpose()?;
+    let ops = ops.map(|listener| Ops::start(listener, &telemetry)).transpose()?;
     let url = format!("http://{}", listener.local_addr()?);
     let data_dir = config.server.data_dir.clone();
     secrets::private_dir(&data_dir)?;
@@ -39,7 +47,8 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let store =
         AdapterStore::open(store_config(&config, pepper)).await.context("cannot open the adapter store")?;
     let model = hub::folder(&config.engine, &data_dir).await?;
-    let engine = start_engine(engine_config(&config.engine, model)).await?;
+    let metrics = Arc::new(Metrics::new(&telemetry.meter(), &config.engine.model.id()));
+    let engine = start_engine(engine_config(&config.engine, model), metrics.clone()).await?;
     let authenticator = Data::new(Authenticator::new(
         store.clone(),
         OperatorKeys { admin: admin_key.clone(), viewer: config.server.viewer_key.clone() },
@@ -48,7 +57,10 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     ));
     let admission = admission(&config, &store).await?;
     let retention = tokio::spawn(delete_old_events(store.clone(), config.store.usage_events_kept));
-    let app = Data::new(App::new(store, engine, admission, config.store.usage_events_kept));
+    let told =
+        Told { metrics: metrics.clone(), exports: telemetry.exports(), content: config.telemetry.content };
+    let app = Data::new(App::new(store, engine, admission, told, config.store.usage_events_kept));
+    gauges::register(&telemetry.meter(), &app, telemetry.exports());
     let review = tokio::spawn({
         let app = app.clone().into_inner();
         async move { app.admission.review(&app.store).await }
@@ -62,14 +74,21 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         Mode::Serve | Mode::Maintain => welcome(&app, &url, admin_key_made.then_some(&admin_key)),
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
+    if let Some(ops) = &ops {
+        ops.ready(&app);
+    }
     let origins = Data::new(config.server.cors_origins);
-    let served =
-        server::serve(listener, app.clone(), authenticator, origins, config.server.drain_timeout).await;
+    let parts = Parts { app: app.clone(), authenticator, origins, metrics: metrics.into() };
+    let served = server::serve(listener, parts, config.server.drain_timeout).await;
     review.abort();
     retention.abort();
     app.shutdown();
     app.admission.flush(FLUSH_TIMEOUT).await;
     app.store.flush().await;
+    telemetry.stop(TELEMETRY_TIMEOUT).await;
+    if let Some(ops) = ops {
+        ops.stop().await;
+    }
     served
 }
 
@@ -108,11 +127,11 @@ async fn admission(config: &Config, store: &AdapterStore) -> anyhow::Result<Admi
     Ok(Admission::open(limiter, meter, config.default_limits, config.server.request_timeout))
 }
 
-async fn start_engine(config: EngineConfig) -> anyhow::Result<Engine> {
+async fn start_engine(config: EngineConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Engine> {
     let bar = progress::bytes("Loading the base model");
     let loading = bar.clone();
     let started = tokio::task::spawn_blocking(move || {
-        Engine::start(config, &move |progress| {
+        Engine::start(config, observer, &move |progress| {
             loading.set_length(progress.total);
             loading.set_position(progress.done);
         })

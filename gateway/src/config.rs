@@ -9,6 +9,7 @@ mod reader;
 mod s3;
 mod server;
 mod store;
+mod telemetry;
 
 use std::{fmt, path::PathBuf};
 
@@ -22,6 +23,7 @@ pub use self::{
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
     store::{MIN_USAGE_EVENTS_DAYS, StoreSettings},
+    telemetry::{OtlpSettings, TelemetrySettings},
 };
 
 /// What the process was started for; it decides which settings apply.
@@ -40,6 +42,8 @@ pub enum Mode {
 pub struct Config {
     /// Address, limits, secrets and logs.
     pub server: ServerSettings,
+    /// Where traces and metrics go.
+    pub telemetry: TelemetrySettings,
     /// Whose tokens are believed.
     pub jwt: JwtSettings,
     /// Where rows and blobs are.
@@ -75,12 +79,13 @@ impl Config {
         }
         let store = StoreSettings::read(&mut reader);
         let server = ServerSettings::read(&mut reader, mode, &store);
+        let telemetry = TelemetrySettings::read(&mut reader);
         let jwt = JwtSettings::read(&reader);
         let engine = EngineSettings::read(&mut reader, mode);
         let default_limits = limits::read(&mut reader);
         match reader.finish() {
             Mistakes(none) if none.is_empty() => {
-                Ok(Self { server, jwt, store, engine, default_limits, notices })
+                Ok(Self { server, telemetry, jwt, store, engine, default_limits, notices })
             }
             mistakes => Err(mistakes),
         }
@@ -91,6 +96,7 @@ impl Config {
 pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
     let groups = [
         server::VARIABLES,
+        telemetry::VARIABLES,
         jwt::VARIABLES,
         store::VARIABLES,
         s3::VARIABLES,

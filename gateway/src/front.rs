@@ -11,14 +11,22 @@ use actix_web::{
     Error, HttpMessage, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
+    web::Data,
 };
 use bytes::Bytes;
-use tracing::{Instrument, Span, field::Empty, info, info_span};
+use tracing::{Instrument, Span, info};
 use uuid::Uuid;
 
-use crate::{cors, error::ApiError};
+use crate::{
+    cors,
+    error::ApiError,
+    telemetry::{self, metrics::Metrics},
+};
 
 /// All header names and values together, in bytes. Far beyond it the HTTP parser itself gives up, without our words.
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -39,15 +47,18 @@ pub async fn front<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
     let id = request_id(request.headers());
-    let span =
-        info_span!("request", request_id = id, method = %request.method(), route = Empty, tenant = Empty);
+    let method = known(request.method());
+    let span = telemetry::request_span(&id, method, request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = answer(request, next).instrument(span.clone()).await?;
-    span.record("route", response.request().match_pattern().as_deref().unwrap_or("none"));
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16();
+    telemetry::answered(&span, method, &route, status);
     finish_headers(response.headers_mut(), &id, started);
     let request = response.request().clone();
     cors::open(&request, response.headers_mut());
-    let log = LogLine { span, started, status: response.status().as_u16(), bytes: 0, complete: false };
+    let metrics = request.app_data::<Data<Metrics>>().cloned();
+    let log = LogLine { span, started, status, method, route, metrics, bytes: 0, complete: false };
     Ok(response.map_body(|_, body| BoxBody::new(LoggedBody { body: body.boxed(), log })))
 }
 
@@ -60,6 +71,20 @@ async fn answer<B: MessageBody + 'static>(
         return Ok(request.into_response(refused.error_response()));
     }
     next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+}
+
+/// The methods there are; whatever else a client writes is one.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
 }
 
 /// A client's own id when it is short and plain, else a new one.
@@ -125,14 +150,21 @@ impl MessageBody for LoggedBody {
 struct LogLine {
     span: Span,
     started: Instant,
+    method: &'static str,
+    route: String,
     status: u16,
+    metrics: Option<Data<Metrics>>,
     bytes: usize,
     complete: bool,
 }
 
 impl Drop for LogLine {
     fn drop(&mut self) {
-        let elapsed_ms = self.started.elapsed().as_secs_f64() * 1e3;
+        let elapsed = self.started.elapsed();
+        if let Some(metrics) = &self.metrics {
+            metrics.answered(self.method, &self.route, self.status, elapsed);
+        }
+        let elapsed_ms = elapsed.as_secs_f64() * 1e3;
         let (status, bytes, complete) = (self.status, self.bytes, self.complete || self.bytes == 0);
         self.span.in_scope(|| info!(status, bytes, complete, elapsed_ms, "Request answered"));
     }

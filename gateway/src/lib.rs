@@ -8,6 +8,7 @@ pub mod cli;
 
 pub mod boot;
 pub mod demo;
+pub mod ops;
 pub mod server;
 
 pub mod front;
@@ -20,6 +21,8 @@ pub mod api;
 pub mod guard;
 
 pub mod push;
+
+pub mod gauges;
 
 pub mod app;
 

@@ -84,7 +84,7 @@ struct Work {
 impl Work {
     async fn run(mut self) -> Result<VersionRecord, ApiError> {
         let pushes = self.app.store.tenant(self.candidate.owner.id).pushes();
-        let id = self.id;
+        let (id, began) = (self.id, Instant::now());
         let ended = {
             let mut validated = pin!(self.validate());
             loop {
@@ -94,6 +94,7 @@ impl Work {
                 }
             }
         };
+        self.app.metrics().pushed(ended.is_ok(), began.elapsed());
         match &ended {
             Ok(VersionRecord { version, .. }) => {
                 if let Some(upload) = self.candidate.upload {

@@ -10,7 +10,9 @@ use actix_web::{App as Web, HttpServer, dev::ServerHandle, middleware::from_fn, 
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{app::App, auth::Authenticator, cors::Origins, front::front, router};
+use crate::{
+    app::App, auth::Authenticator, cors::Origins, front::front, router, telemetry::metrics::Metrics,
+};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,16 +40,24 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// What requests are answered with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Everything that does the work.
+    pub app: Data<App>,
+    /// Who is who.
+    pub authenticator: Data<Authenticator>,
+    /// Whose pages may read answers.
+    pub origins: Data<Origins>,
+    /// Where requests are counted.
+    pub metrics: Data<Metrics>,
+}
+
 /// Serves until the process is asked to stop, then drains.
-pub async fn serve(
-    listener: TcpListener,
-    app: Data<App>,
-    authenticator: Data<Authenticator>,
-    origins: Data<Origins>,
-    drain_timeout: Duration,
-) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, parts: Parts, drain_timeout: Duration) -> anyhow::Result<()> {
     let mut stop = StopSignals::listen()?;
-    let server = start(listener, app.clone(), authenticator, origins)?;
+    let app = parts.app.clone();
+    let server = start(listener, parts)?;
     let handle = server.handle();
     let mut running = std::pin::pin!(server);
     tokio::select! {
@@ -61,17 +71,13 @@ pub async fn serve(
 }
 
 /// Starts the workers; the server runs when it is awaited.
-pub fn start(
-    listener: TcpListener,
-    app: Data<App>,
-    authenticator: Data<Authenticator>,
-    origins: Data<Origins>,
-) -> anyhow::Result<actix_web::dev::Server> {
+pub fn start(listener: TcpListener, parts: Parts) -> anyhow::Result<actix_web::dev::Server> {
     let server = HttpServer::new(move || {
         Web::new()
-            .app_data(app.clone())
-            .app_data(authenticator.clone())
-            .app_data(origins.clone())
+            .app_data(parts.app.clone())
+            .app_data(parts.authenticator.clone())
+            .app_data(parts.origins.clone())
+            .app_data(parts.metrics.clone())
             .configure(router::mount)
             .wrap(from_fn(front))
     });

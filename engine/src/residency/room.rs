@@ -8,6 +8,7 @@ use crate::{
     lora::{codes, read},
     request::{AdapterFiles, CacheDomain},
     runner::ResidentAdapter,
+    stats::Evictions,
 };
 
 /// The tenants that want adapters in this step, and the bytes that each one's take.
@@ -86,12 +87,13 @@ impl<A: ResidentAdapter> Residency<A> {
             return false;
         }
         candidates.sort_unstable();
-        for (_, bytes, digest) in candidates {
+        for ((wanted, ..), bytes, digest) in candidates {
             if excess == 0 {
                 break;
             }
             self.entries.remove(&digest);
-            self.counts.evictions += 1;
+            let Evictions { idle, share, .. } = &mut self.counts.evictions;
+            *(if wanted { share } else { idle }) += 1;
             excess = excess.saturating_sub(bytes);
         }
         true

@@ -20,9 +20,10 @@ pub(super) struct Intake<'a, A> {
 impl<A: ResidentAdapter> Intake<'_, A> {
     /// Takes a request in, and returns its number.
     pub(super) fn accept(&mut self, submission: Submission) -> u64 {
-        let mut request = Active::new(submission);
+        let request = Active::new(submission);
         let adapter = request.submission.adapter.as_ref();
-        request.times.was_resident = adapter.is_none_or(|files| self.residency.arrived(&files.digest));
+        let resident = adapter.is_none_or(|files| self.residency.arrived(&files.digest));
+        request.submission.progress.arrived(resident);
         let number = *self.arrivals;
         self.requests.insert(number, request);
         *self.arrivals += 1;

@@ -223,14 +223,18 @@ impl<R: Runner> Stepper<R> {
         if let Some(adapter) = &adapter {
             request.submission.progress.answered_by(adapter.bytes());
         }
-        if let Some(digest) = digest.filter(|_| request.submission.trial && !request.times.was_resident) {
+        let loaded_for_trial = request.submission.trial && !request.submission.progress.was_resident();
+        if let Some(digest) = digest.filter(|_| loaded_for_trial) {
             let load = self.budget.worth(self.residency.load_time(&digest));
             self.fair.charge(request.submission.owner.domain, load, request.submission.weight);
         }
         let choice = &mut request.choices[place.choice];
         choice.computed = cached;
         choice.running = Some(Running { blocks, adapter });
-        request.begun(place.choice, cached);
+        if let Some((prompt, cached)) = request.begun(place.choice, cached) {
+            self.tokens.prompt += prompt as u64;
+            self.tokens.cached += cached as u64;
+        }
         true
     }
 

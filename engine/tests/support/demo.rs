@@ -33,7 +33,7 @@ pub(crate) fn engine_on(base: &Path, change: impl FnOnce(&mut EngineConfig)) -> 
     config.device = DeviceChoice::Cpu;
     config.paranoid = true;
     change(&mut config);
-    Engine::start(config, &|_| ()).unwrap()
+    Engine::start(config, std::sync::Arc::new(()), &|_| ()).unwrap()
 }
 
 /// A greedy chat of at most 40 tokens.

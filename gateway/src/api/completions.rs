@@ -9,6 +9,7 @@ use crate::{
     body::Json,
     error::{ApiResult, ErrorEnvelope},
     scope,
+    telemetry::generation::Operation,
     wire::{
         completions::{Completion, CompletionRequest, Text},
         generation::StreamEvent,
@@ -30,8 +31,9 @@ pub async fn create(caller: Caller<scope::Chat>, body: Json<CompletionRequest>, 
     let (telling, model, key) = (request.telling(), request.model.clone(), request.sticky_key());
     let (prompt, sampling) = request.check()?;
     let model = app.resolve_model(&caller, &model, key.as_deref()).await?;
+    let tracked = app.track(Operation::TextCompletion, &caller, &model, (&prompt, &sampling));
     let prepared = app.prepare(model.request(&caller, prompt, sampling)).await?;
-    let permit = app.admission.admit(&caller, model.demand(&prepared)).await?;
+    let permit = app.admission.admit(&caller, model.demand(&prepared, tracked)).await?;
     let generation = app.generate(permit, prepared).await?;
     generation::respond::<Text>(generation, generation::Heading::new(&app, model, telling)).await
 }

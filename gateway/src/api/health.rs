@@ -35,11 +35,18 @@ pub async fn alive(_: Unproven) -> ApiResult {
 #[utoipa::path(get, path = "/readyz", tag = "server",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
 pub async fn ready(_: Unproven, app: Data<App>) -> ApiResult {
+    let (code, readiness) = readiness(&app).await;
+    Ok(HttpResponse::build(code).json(readiness))
+}
+
+/// Whether the process can serve, as a status and in words.
+pub async fn readiness(app: &App) -> (StatusCode, Readiness) {
     let health = app.store.health().await;
     let (limits, metering) = app.admission.status();
     let checks = Checks {
         model: if app.admission.is_draining() { State::Stopping } else { State::Ok },
         database: state(health.database),
+        blobs: state(health.blobs),
         redis: health.redis.map_or(State::Unused, state),
         limits: if matches!(limits, LimiterStatus::Fallback { .. }) { State::Degraded } else { State::Ok },
         metering: match (metering.accepting, metering.healthy) {
@@ -47,19 +54,22 @@ pub async fn ready(_: Unproven, app: Data<App>) -> ApiResult {
             (true, false) => State::Degraded,
             (true, true) => State::Ok,
         },
+        telemetry: match app.delivers_telemetry() {
+            None => State::Unused,
+            Some(false) => State::Degraded,
+            Some(true) => State::Ok,
+        },
     };
-    let all = [checks.model, checks.database, checks.redis, checks.limits, checks.metering];
     let needed = [checks.database, checks.metering];
-    let (status, code) = if checks.model == State::Stopping {
-        (State::Stopping, StatusCode::SERVICE_UNAVAILABLE)
+    if checks.model == State::Stopping {
+        (StatusCode::SERVICE_UNAVAILABLE, Readiness { status: State::Stopping, checks })
     } else if needed.contains(&State::Unreachable) {
-        (State::Unreachable, StatusCode::SERVICE_UNAVAILABLE)
-    } else if all.iter().any(|state| matches!(state, State::Unreachable | State::Degraded)) {
-        (State::Degraded, StatusCode::OK)
+        (StatusCode::SERVICE_UNAVAILABLE, Readiness { status: State::Unreachable, checks })
+    } else if checks.all().iter().any(|state| matches!(state, State::Unreachable | State::Degraded)) {
+        (StatusCode::OK, Readiness { status: State::Degraded, checks })
     } else {
-        (State::Ok, StatusCode::OK)
-    };
-    Ok(HttpResponse::build(code).json(Readiness { status, checks }))
+        (StatusCode::OK, Readiness { status: State::Ok, checks })
+    }
 }
 
 fn state(reachable: bool) -> State {

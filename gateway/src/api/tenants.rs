@@ -79,6 +79,7 @@ pub async fn delete(admin: Admin, path: Path<String>, app: Data<App>) -> ApiResu
     let slug = slug(&path)?;
     let deleted = app.store.operator(admin.actor()).delete_tenant(&slug).await;
     deleted.map_err(|error| not_found(&slug, error))?;
+    app.metrics().forget_tenant(slug.as_str());
     Ok(HttpResponse::Ok().json(DeletedTenant { id: slug.to_string(), object: "tenant", deleted: true }))
 }
 

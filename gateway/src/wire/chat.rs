@@ -8,7 +8,7 @@ use tenora_engine::{ChatMessage, FinishReason, Prompt, Sampling, TokenLogprob};
 use utoipa::ToSchema;
 
 use super::generation::{
-    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one, finish_reason,
+    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one,
     generation_request, refuse,
 };
 use crate::error::ApiError;
@@ -319,7 +319,7 @@ impl Shape for Chat {
             index,
             message: AssistantMessage { role: "assistant", content: answer.text, refusal: None },
             logprobs: logprobs(answer.logprobs),
-            finish_reason: answer.reason.map_or("stop", finish_reason),
+            finish_reason: answer.reason.map_or("stop", FinishReason::as_str),
         };
         let choices = (0..).zip(answers).map(choice).collect();
         let Head { id, created, model, system_fingerprint } = head;
@@ -340,7 +340,7 @@ impl Shape for Chat {
     }
 
     fn ending(head: &Head, choice: u32, reason: FinishReason) -> ChatChunk {
-        let finish_reason = Some(finish_reason(reason));
+        let finish_reason = Some(reason.as_str());
         let choice = ChatDelta { index: choice, delta: Delta::default(), logprobs: None, finish_reason };
         ChatChunk::new(head, vec![choice], None)
     }

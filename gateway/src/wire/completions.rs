@@ -8,7 +8,7 @@ use tenora_engine::{FinishReason, Prompt, Sampling, TokenLogprob};
 use utoipa::ToSchema;
 
 use super::generation::{
-    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one, finish_reason,
+    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one,
     generation_request, refuse,
 };
 use crate::error::ApiError;
@@ -177,7 +177,7 @@ impl Shape for Text {
             index,
             text: answer.text,
             logprobs: logprobs(answer.logprobs, 0),
-            finish_reason: answer.reason.map(finish_reason),
+            finish_reason: answer.reason.map(FinishReason::as_str),
         };
         Self::completion(&head, (0..).zip(answers).map(choice).collect(), Some(usage))
     }
@@ -194,7 +194,7 @@ impl Shape for Text {
     }
 
     fn ending(head: &Head, choice: u32, reason: FinishReason) -> Completion {
-        let finish_reason = Some(finish_reason(reason));
+        let finish_reason = Some(reason.as_str());
         let choice = CompletionChoice { index: choice, text: String::new(), logprobs: None, finish_reason };
         Self::completion(head, vec![choice], None)
     }

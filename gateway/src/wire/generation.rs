@@ -277,14 +277,6 @@ pub struct Head {
     pub(crate) system_fingerprint: String,
 }
 
-/// In OpenAI's words.
-pub(crate) fn finish_reason(reason: FinishReason) -> &'static str {
-    match reason {
-        FinishReason::Stop => "stop",
-        FinishReason::Length => "length",
-    }
-}
-
 /// One finished answer.
 #[derive(Debug, Default)]
 pub struct Answer {

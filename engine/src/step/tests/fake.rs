@@ -217,7 +217,7 @@ impl Bench {
         };
         let file = tempfile::NamedTempFile::new().unwrap();
         let weights = file.path().to_owned();
-        Self { stepper: Stepper::new(runner, residency, limits, codec), _file: file, weights }
+        Self { stepper: Stepper::new(runner, residency, limits, codec, Arc::new(())), _file: file, weights }
     }
 
     pub(super) fn ask(&mut self, asked: &Asked) -> Reader {
@@ -244,9 +244,8 @@ impl Bench {
             grammar: None,
             seed: 1,
             events,
-            progress: Arc::default(),
+            progress: Arc::new(crate::request::Progress::submitted_now()),
             place: None,
-            submitted: Instant::now(),
             weight: NonZeroU32::new(asked.weight).unwrap(),
             deadline: asked.deadline.map(|after| Instant::now() + after),
             trial: asked.trial,
