@@ -149,6 +149,13 @@ impl Database {
         })
     }
 
+    pub(crate) async fn is_above_row_security(&self) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(pool) => is_mighty(pool).await,
+        }
+    }
+
     pub(crate) async fn ping(&self) -> Result<(), StoreError> {
         on!(self, pool => async { sqlx::query("SELECT 1").execute(pool).await.map(drop) })
     }
@@ -216,15 +223,18 @@ async fn expect_migrated(pool: &PgPool) -> Result<(), StoreError> {
     if complete { Ok(()) } else { Err(StoreError::NotMigrated) }
 }
 
-/// Row-level security says nothing to a superuser.
 async fn warn_of_a_mighty_role(pool: &PgPool) {
-    const MIGHTY: &str = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
-    let mighty = bounded(sqlx::query_scalar::<_, bool>(MIGHTY).fetch_one(pool)).await;
-    if mighty.unwrap_or(false) {
+    if is_mighty(pool).await.unwrap_or(false) {
         tracing::warn!(
             "The database role is a superuser, whom row-level security does not bind; use one of `tenora migrate --app-role`"
         );
     }
+}
+
+/// Row-level security says nothing to a superuser.
+async fn is_mighty(pool: &PgPool) -> Result<bool, StoreError> {
+    const MIGHTY: &str = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
+    bounded(sqlx::query_scalar(MIGHTY).fetch_one(pool)).await
 }
 
 fn cause(error: &StoreError) -> String {

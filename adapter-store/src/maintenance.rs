@@ -21,6 +21,11 @@ impl Maintenance {
         Ok(Self { database, blobs: Blobs::open(&blobs).await?, settings: blobs })
     }
 
+    /// Whether the database role is one that row-level security does not bind; never with SQLite.
+    pub async fn is_above_row_security(&self) -> Result<bool, StoreError> {
+        self.database.is_above_row_security().await
+    }
+
     /// Reads every version's bytes and compares them with their digest; tells on the way.
     pub async fn verify(&self, mut tell: impl FnMut(VerifyEvent) + Send) -> Result<VerifyReport, StoreError> {
         verify(&self.database, &self.blobs, &mut tell).await

@@ -4,6 +4,7 @@
 mod handle;
 
 mod canary;
+mod plan;
 
 mod worker;
 
@@ -45,6 +46,7 @@ pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
 pub use observer::{Observer, Step};
 pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
+pub use plan::Plan;
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,

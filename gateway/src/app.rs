@@ -243,7 +243,7 @@ impl App {
     /// request says, and it ends when the server's time for one request is over.
     pub async fn generate(&self, permit: Permit, prepared: Prepared) -> Result<AdmittedStream, ApiError> {
         let prepared = prepared.admitted(permit.cache_domain(), permit.deadline());
-        match self.engine.submit(prepared).instrument(info_span!("generate")).await.map_err(ApiError::from) {
+        match self.engine.submit(prepared).instrument(info_span!("submit")).await.map_err(ApiError::from) {
             Ok(tokens) => Ok(AdmittedStream::new(permit, tokens)),
             Err(error) => {
                 permit.fail(&error);

@@ -75,6 +75,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     };
     std::io::stdout().write_all(welcome.as_bytes())?;
     if let Some(ops) = &ops {
+        writeln!(std::io::stdout(), "  metrics    http://{}/metrics\n", ops.address())?;
         ops.ready(&app);
     }
     let origins = Data::new(config.server.cors_origins);
@@ -143,7 +144,7 @@ async fn start_engine(config: EngineConfig, observer: Arc<dyn Observer>) -> anyh
     Ok(engine)
 }
 
-fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
+pub(crate) fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {
     EngineConfig {
         device: settings.device,
         runner: settings.runner,
@@ -178,7 +179,7 @@ fn store_config(config: &Config, pepper: SecretString) -> StoreConfig {
     }
 }
 
-fn blobs(config: &Config) -> BlobsSettings {
+pub(crate) fn blobs(config: &Config) -> BlobsSettings {
     let beside_the_rows = || BlobsUrl::Local(config.server.data_dir.join("blobs"));
     BlobsSettings {
         url: config.store.blobs_url.clone().unwrap_or_else(beside_the_rows),
@@ -187,7 +188,7 @@ fn blobs(config: &Config) -> BlobsSettings {
     }
 }
 
-fn database(config: &Config) -> DatabaseUrl {
+pub(crate) fn database(config: &Config) -> DatabaseUrl {
     match &config.store.database_url {
         Some(url) => DatabaseUrl::Postgres(url.clone()),
         None => DatabaseUrl::Sqlite(config.server.data_dir.join("tenora.db")),

@@ -1,10 +1,11 @@
-//! The command line: what can be asked for, and what runs then. `serve`, `migrate` and `store` are the server; everything
+//! The command line: what can be asked for, and what runs then. `serve`, `migrate`, `doctor` and `store` are the server; everything
 //! else is a client of its HTTP API, `bench` of a server that it starts itself; `adapter check` needs none.
 
 mod adapter;
 mod admin;
 mod check;
 mod client;
+mod doctor;
 mod key;
 mod me;
 mod push;
@@ -47,6 +48,11 @@ enum Command {
         #[arg(long, value_name = "ROLE")]
         app_role: Option<RoleName>,
     },
+    /// Check settings, dependencies and capacity before a start, and say what to do. Changes nothing.
+    #[command(
+        after_help = "Ends with 1 when something must be fixed.\n\nExamples:\n  tenora doctor --demo\n  TENORA_MODEL=/models/Qwen3-0.6B tenora doctor"
+    )]
+    Doctor(doctor::Command),
     /// Look after what is stored: compare every adapter's bytes with their digest, remove what nothing needs. Works beside
     /// running servers, with their settings.
     #[command(subcommand)]
@@ -83,6 +89,7 @@ impl Cli {
         match self.command {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
             Command::Migrate { app_role } => boot::migrate(app_role).await,
+            Command::Doctor(command) => command.run().await,
             Command::Store(command) => command.run().await,
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,

@@ -6,6 +6,8 @@
 
 pub mod cli;
 
+pub mod doctor;
+
 pub mod boot;
 pub mod demo;
 pub mod ops;

@@ -2,7 +2,7 @@
 //! answers from the first moment, while the base model is still on its way.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     sync::{Arc, OnceLock},
 };
 
@@ -23,12 +23,14 @@ const MAX_CONNECTIONS: usize = 64;
 /// The operator's listener.
 pub struct Ops {
     server: ServerHandle,
+    address: SocketAddr,
     app: Arc<OnceLock<Data<App>>>,
 }
 
 impl Ops {
     /// Answers on this listener from now on.
     pub fn start(listener: TcpListener, telemetry: &Telemetry) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
         let app = Arc::<OnceLock<Data<App>>>::default();
         let (ready, scrape) = (Data::from(Arc::clone(&app)), telemetry.scrape());
         let server = HttpServer::new(move || {
@@ -57,7 +59,12 @@ impl Ops {
             .run();
         let handle = server.handle();
         tokio::spawn(server);
-        Ok(Self { server: handle, app })
+        Ok(Self { server: handle, address, app })
+    }
+
+    /// Where.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// There is something to serve.

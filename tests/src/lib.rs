@@ -4,6 +4,7 @@
 //! The suites run the binary that `make` has built; everything they see, they see as a client.
 
 mod bucket;
+mod collector;
 mod production;
 mod server;
 
@@ -25,6 +26,7 @@ mod services;
 pub use adapter::Adapter;
 pub use bucket::Bucket;
 pub use client::{Client, Reply};
+pub use collector::{Collector, Mood, Trace, hex};
 pub use production::{ADMIN_KEY, Outage, Production};
 
 pub use server::{Server, Settings, binary};

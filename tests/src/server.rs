@@ -141,6 +141,20 @@ impl Server {
         false
     }
 
+    /// A client of the operator's address, where there is one.
+    pub fn ops(&self) -> Client {
+        let told = self.welcome.iter().find_map(|line| line.trim().strip_prefix("metrics"));
+        let url = told.expect("TENORA_OPS_LISTEN is set").trim().trim_end_matches("/metrics");
+        Client::new(url, None)
+    }
+
+    /// What Prometheus would read now.
+    pub async fn metrics(&self) -> String {
+        let answer = self.ops().request(reqwest::Method::GET, "/metrics").send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.text().await.expect("a text")
+    }
+
     /// Kills the process as `kill -9` does, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("it runs");

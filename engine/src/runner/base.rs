@@ -27,15 +27,21 @@ impl BaseFacts {
         config: &EngineConfig,
         progress: &dyn Fn(LoadProgress),
     ) -> Result<(Self, Checkpoint), EngineError> {
+        let (mut base, checkpoint) = Self::look(config)?;
+        base.fingerprint = checkpoint.fingerprint(&base.model, progress)?;
+        Ok((base, checkpoint))
+    }
+
+    /// The same but for the fingerprint, for which every byte would have to be read.
+    pub(crate) fn look(config: &EngineConfig) -> Result<(Self, Checkpoint), EngineError> {
         let model = Arc::new(served_model(config)?);
         let checkpoint = Checkpoint::open(&config.model, &model)?;
-        let fingerprint = checkpoint.fingerprint(&model, progress)?;
         let (weight_bytes, parameters) = (checkpoint.weight_bytes(), checkpoint.parameters());
-        Ok((Self { model, fingerprint, weight_bytes, parameters }, checkpoint))
+        Ok((Self { model, fingerprint: String::new(), weight_bytes, parameters }, checkpoint))
     }
 
     /// How many KV blocks the settings pay for; at least one context must fit.
-    pub(super) fn kv_blocks(
+    pub(crate) fn kv_blocks(
         &self,
         config: &EngineConfig,
         (block_tokens, block_bytes): (usize, usize),

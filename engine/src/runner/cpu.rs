@@ -41,6 +41,7 @@ use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
     error::EngineError,
+    model::ModelConfig,
 };
 
 /// One resident base model in packed panels, in the checkpoint's own type or quantised; arithmetic in f32.
@@ -78,8 +79,7 @@ impl CpuRunner {
             );
             return Err(refuse(problem));
         }
-        let blocks =
-            base.kv_blocks(config, (BLOCK_TOKENS, heads.block_bytes(model.layers))).map_err(refuse)?;
+        let blocks = base.kv_blocks(config, Self::block(model)).map_err(refuse)?;
         let decoder = Decoder::load(model, &checkpoint, config.quantization)?;
         let threads =
             config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
@@ -105,6 +105,11 @@ impl CpuRunner {
             most,
             base,
         })
+    }
+
+    /// Tokens and bytes of a KV block.
+    pub(crate) fn block(model: &ModelConfig) -> (usize, usize) {
+        (BLOCK_TOKENS, Heads::of(model).block_bytes(model.layers))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
     error::EngineError,
+    model::{Checkpoint, ModelConfig},
 };
 
 /// Tokens per KV block.
@@ -45,12 +46,7 @@ impl ReferenceRunner {
         let refuse = |problem: String| EngineError::BaseModel { path: config.model.clone(), problem };
         let device = device::open(config.device).map_err(refuse)?;
         let (base, checkpoint) = BaseFacts::open(config, progress)?;
-        let dtype = match device {
-            Device::Cpu => DType::F32,
-            _ if checkpoint.is_sixteen_bit() => DType::BF16,
-            _ => DType::F32,
-        };
-        let block = (BLOCK_TOKENS, KvPool::block_bytes(&base.model, dtype));
+        let (dtype, block) = Self::block(&device, &base.model, &checkpoint);
         let blocks = base.kv_blocks(config, block).map_err(refuse)?;
         let load = || -> candle_core::Result<_> {
             let kv = KvPool::new(&base.model, blocks, dtype, &device)?;
@@ -61,6 +57,26 @@ impl ReferenceRunner {
         let model = Arc::clone(&base.model);
         let adapters = Arc::new(AdapterSource { model, max_rank: config.max_rank, dtype, device });
         Ok(Self { base, adapters, decoder, kv, logits: Vec::new() })
+    }
+
+    /// Tokens and bytes of a KV block on the configured device.
+    pub(crate) fn block_on(
+        config: &EngineConfig,
+        model: &ModelConfig,
+        checkpoint: &Checkpoint,
+    ) -> Result<(usize, usize), EngineError> {
+        let refuse = |problem: String| EngineError::BaseModel { path: config.model.clone(), problem };
+        let device = device::open(config.device).map_err(refuse)?;
+        Ok(Self::block(&device, model, checkpoint).1)
+    }
+
+    fn block(device: &Device, model: &ModelConfig, checkpoint: &Checkpoint) -> (DType, (usize, usize)) {
+        let dtype = match device {
+            Device::Cpu => DType::F32,
+            _ if checkpoint.is_sixteen_bit() => DType::BF16,
+            _ => DType::F32,
+        };
+        (dtype, (BLOCK_TOKENS, KvPool::block_bytes(model, dtype)))
     }
 }
 

@@ -8,6 +8,7 @@ use actix_web::{
     web::{Data, Path, Payload, Query},
 };
 use tenora_adapter_store::VersionRecord;
+use tracing::{Instrument, info_span};
 
 use super::{
     aliases,
@@ -43,7 +44,8 @@ pub async fn create(
     let how = Query::<PushQuery>::from_query(request.query_string());
     let how = how.map_err(|error| body::invalid("query", &error))?.into_inner();
     let place = app.place_for_push()?;
-    let form = upload::receive(&request, payload, &app.store.tenant(caller.tenant().id)).await?;
+    let tenant = app.store.tenant(caller.tenant().id);
+    let form = upload::receive(&request, payload, &tenant).instrument(info_span!("receive")).await?;
     if !caller.identity().may_use(&form.name) {
         return Err(ApiError::model_not_found(form.name.as_str()));
     }
