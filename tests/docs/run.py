@@ -134,11 +134,9 @@ class Runner:
             return True
         why = "should fail and does not" if well else "fails"
         shown = "\n".join(output.rstrip().split("\n")[-SHOWN_LINES:])
-        server = "\n".join(self.server_log.read_text(errors="replace").rstrip().split("\n")[-5:]) if self.server_log.exists() else ""
-        self.reporter.fail(
-            f"{block.place}: this block {why}:\n{indented(block.text)}\nits output:\n{indented(shown)}\n"
-            f"the server's last words:\n{indented(server)}"
-        )
+        log = self.server_log.read_text(errors="replace").strip() if self.server_log.exists() else ""
+        server = f"\nthe server's last words:\n{indented(chr(10).join(log.split(chr(10))[-5:]))}" if log else ""
+        self.reporter.fail(f"{block.place}: this block {why}:\n{indented(block.text)}\nits output:\n{indented(shown)}{server}")
         return False
 
     def _filled_in(self, block):
@@ -202,7 +200,7 @@ class Runner:
         with open(self.server_log, "wb") as log:
             self.server = subprocess.Popen(
                 [self.folder / "bin/tenora", "serve", "--demo", ROOT / "demo"],
-                env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
             )
         credentials = self.sessions.workplace / ".tenora/demo-credentials.json"
         if not self._is_ready(credentials):
