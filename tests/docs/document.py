@@ -70,11 +70,13 @@ class Document:
 
     def _block(self, line, info, text):
         language, _, rest = info.partition(" ")
+        # A reason has spaces; nothing stands behind it.
+        words = [rest] if rest.startswith("no-run=") else rest.split()
         marks = {}
-        if rest:
-            name, _, value = rest.strip().partition("=")
+        for word in words:
+            name, _, value = word.partition("=")
             if name not in MARKS or (name in ("no-run", "needs") and not value):
-                raise Problem(f"{self.name}:{line - 1}: `{rest}` is none of no-run=REASON, needs=SERVICE, serves and fails")
+                raise Problem(f"{self.name}:{line - 1}: `{word}` is none of no-run=REASON, needs=SERVICE, serves and fails")
             marks[name] = value
         return Block(self.name, line, language, marks, text)
 

@@ -4,7 +4,7 @@ document can rot. Also: links and their headings exist, JSON and YAML can be rea
 
 A block's info string may say more than its language; readers never see it:
   no-run=REASON  is not run, and the reason is told
-  needs=SERVICE  is run where the service is: postgres (TENORA_TEST_POSTGRES_URL)
+  needs=SERVICE  is run where that is: postgres (TENORA_TEST_POSTGRES_URL), or a program such as sqlite3
   serves         starts a server, in place of the one before it, which goes on until the document ends
   fails          must fail
 """
@@ -56,19 +56,32 @@ class Reporter:
 
 
 class Database:
-    """A Postgres database of its own, dropped at the end."""
+    """A Postgres database of a document's own with an owner and a role for servers, neither of them mighty."""
 
     def __init__(self, url):
-        self.server, self.name = url, f"tenora_docs_{uuid.uuid4().hex[:12]}"
-        self._ask(f"CREATE DATABASE {self.name}")
-        self.url = re.sub(r"^(postgres(?:ql)?://[^/]+)/?[^?]*", rf"\1/{self.name}", url)
+        self.server, self.name, self.password = url, f"tenora_docs_{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
+        self.place = re.sub(r"^postgres(?:ql)?://(?:[^@/]*@)?([^/?]+).*", r"\1", url)
+        login = f"LOGIN PASSWORD '{self.password}'"
+        self._ask(f"CREATE ROLE {self.name}_owner CREATEDB {login}", f"CREATE ROLE {self.name}_app {login}")
+        self._ask(f"CREATE DATABASE {self.name} OWNER {self.name}_owner")
+
+    def fill_in(self, text):
+        """The names and addresses of a document replaced by this database's."""
+        text = re.sub(
+            r"postgres://tenora_(owner|app):…@db\.example/tenora(\w*)",
+            rf"postgres://{self.name}_\1:{self.password}@{self.place}/{self.name}\2",
+            text,
+        )
+        return re.sub(r"\btenora_(app|restored)\b", rf"{self.name}_\1", text)
 
     def drop(self):
         for name in (self.name, f"{self.name}_restored"):
             self._ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._ask(f"DROP ROLE {self.name}_app", f"DROP ROLE {self.name}_owner")
 
-    def _ask(self, statement):
-        subprocess.run(["psql", "-q", self.server, "-c", statement], check=True, stderr=subprocess.DEVNULL)
+    def _ask(self, *statements):
+        for statement in statements:
+            subprocess.run(["psql", "-q", self.server, "-c", statement], check=True, capture_output=True)
 
 
 class Runner:
@@ -149,6 +162,8 @@ class Runner:
         text = re.sub(r"/models/([\w.-]+)", lambda found: str(self._model(found[1])), text)
         # The demo's base model has no longer one.
         text = re.sub(r"\bTENORA_CONTEXT_LENGTH=\d+", "TENORA_CONTEXT_LENGTH=512", text)
+        if self.database:
+            text = self.database.fill_in(text)
         lines = []
         for line in text.split("\n"):
             for name, value in self.keys.items():
@@ -168,7 +183,9 @@ class Runner:
 
     def _have(self, service, block):
         if service != "postgres":
-            self.reporter.fail(f"{block.place}: no service is called {service}")
+            if shutil.which(service):
+                return True
+            self.reporter.skip(f"{block.place}: {service} is not here")
             return False
         if self.database is None:
             url = os.environ.get("TENORA_TEST_POSTGRES_URL")
@@ -176,7 +193,6 @@ class Runner:
                 self.reporter.skip(f"{block.place}: TENORA_TEST_POSTGRES_URL is not set, or psql or pg_dump is not here")
                 return False
             self.database = Database(url)
-            self.keys["TENORA_DATABASE_URL"] = self.database.url
         return True
 
     def _serve(self, block, text):
