@@ -147,3 +147,24 @@ def static_problem(block):
     except Exception as error:  # yaml.YAMLError, where there is yaml
         return f"{block.place}: the {block.language} block cannot be read: {error}"
     return None
+
+
+def missing_from_lists(root):
+    """What the code lists and its document does not: the codes of refusals and of errors, and the routes."""
+    root = pathlib.Path(root)
+    lists = [
+        ("engine/src/lora/codes.rs", r'pub const \w+: &str = "(adapter_\w+)"', "docs/adapters.md", "`{}`"),
+        ("gateway/src/error/catalogue.rs", r'(?:refused|refused_for_good|later)\([^"]*"(\w+)"|code: "(\w+)"', "docs/api.md", "`{}`"),
+        ("gateway/src/router.rs", r'^        (get|post|put|patch|delete)\("([^"]+)"', "docs/api.md", "`{} {}`"),
+    ]
+    for source, pattern, document, form in lists:
+        code = (root / source).read_text(encoding="utf-8").split("#[cfg(test)]")[0]
+        text = (root / document).read_text(encoding="utf-8")
+        found = [[part for part in match.groups() if part] for match in re.finditer(pattern, code, re.M)]
+        if not found:
+            yield f"{source}: nothing is found to compare with {document}"
+        for parts in found:
+            name = form.format(parts[0].upper(), *parts[1:]) if len(parts) == 2 else form.format(parts[0])
+            # What belongs to the page for people is told by the page alone.
+            if name not in text and not name.startswith("`GET /docs/"):
+                yield f"{document}: {name} of {source} is missing"

@@ -258,7 +258,7 @@ def indented(text):
 
 def check_text(found, reporter):
     """Everything that needs no server."""
-    for problem in documents.broken_links(found, PENDING):
+    for problem in [*documents.broken_links(found, PENDING), *documents.missing_from_lists(ROOT)]:
         reporter.fail(problem)
     for block in (block for document in found for block in document.blocks):
         problem = documents.static_problem(block)

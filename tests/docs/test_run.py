@@ -78,6 +78,25 @@ class Texts(unittest.TestCase):
         block = self.read("- so:\n\n  ```sh\n  a\n    b\n  ```\n")[0].blocks[0]
         self.assertEqual((block.text, block.line), ("a\n  b\n", 4))
 
+    def test_what_the_code_lists_and_no_document_has_is_named(self):
+        for name, text in {
+            "engine/src/lora/codes.rs": 'pub const A: &str = "adapter_a";\npub const B: &str = "adapter_b";\n',
+            "gateway/src/error/catalogue.rs": 'X => refused(S::GONE, "x_gone"),\nY => later("y_away", 1),\ncode: "z",\n',
+            "gateway/src/router.rs": '        get("/v1/a", Any, a),\n        post("/v1/a", Any, b),\n',
+            "docs/adapters.md": "`adapter_a`",
+            "docs/api.md": "`x_gone` `z` `GET /v1/a`",
+        }.items():
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / name).write_text(text)
+        self.assertEqual(
+            list(documents.missing_from_lists(self.root)),
+            [
+                "docs/adapters.md: `adapter_b` of engine/src/lora/codes.rs is missing",
+                "docs/api.md: `y_away` of gateway/src/error/catalogue.rs is missing",
+                "docs/api.md: `POST /v1/a` of gateway/src/router.rs is missing",
+            ],
+        )
+
 
 class Runs(unittest.TestCase):
     def run_text(self, text, strict=False):
