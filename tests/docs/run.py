@@ -92,7 +92,7 @@ class Runner:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tenora-docs-"))
         self.database, self.server, self.server_log = None, None, self.folder / "server.log"
         self.port = free_port()
-        self.keys = {}
+        self.keys, self.skipped = {}, set()
         tools = self.folder / "bin"
         tools.mkdir()
         (tools / "tenora").symlink_to(binary)
@@ -133,7 +133,7 @@ class Runner:
         if "needs" in marks and not self._have(marks["needs"], block):
             return True
         if not self.sessions.can_run(block.language):
-            self.reporter.skip(f"{block.place}: what runs {block.language} is not here")
+            self._skip(block, f"what runs {block.language} is not here")
             return True
         problem, text = self._filled_in(block)
         if problem:
@@ -181,16 +181,22 @@ class Runner:
             link.symlink_to(ROOT / "demo/base")
         return link
 
+    def _skip(self, block, why):
+        """Tells each reason once."""
+        if why not in self.skipped:
+            self.skipped.add(why)
+            self.reporter.skip(f"{block.place}, and others of this document: {why}")
+
     def _have(self, service, block):
         if service != "postgres":
             if shutil.which(service):
                 return True
-            self.reporter.skip(f"{block.place}: {service} is not here")
+            self._skip(block, f"{service} is not here")
             return False
         if self.database is None:
             url = os.environ.get("TENORA_TEST_POSTGRES_URL")
             if not url or not shutil.which("psql") or not shutil.which("pg_dump"):
-                self.reporter.skip(f"{block.place}: TENORA_TEST_POSTGRES_URL is not set, or psql or pg_dump is not here")
+                self._skip(block, "TENORA_TEST_POSTGRES_URL is not set, or psql or pg_dump is not here")
                 return False
             self.database = Database(url)
         return True

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import select
+import shlex
 import signal
 import subprocess
 import time
@@ -16,11 +17,18 @@ CURL = '#!/bin/sh\nexec "{curl}" --fail-with-body "$@"\n'
 
 # Runs one block where the last one ended. All variables go on, exported or not, as in a reader's own shell.
 SHELL = """
-source "$1/state" 2>/dev/null
-cd "$(cat "$1/folder")"
-trap 'code=$?; { export -p; declare -f; } >"$1/state"; pwd >"$1/folder"; env -0 >"$1/environment"; exit $code' EXIT
+source {folder}/state
+cd "$(cat {folder}/folder)"
+trap 'code=$?; {{ export -p; declare -f; }} >{folder}/state; pwd >{folder}/folder; env -0 >{folder}/environment; exit $code' EXIT
 set -aeuo pipefail
-source "$2"
+source {folder}/block
+"""
+# The same for what goes on, and leaves nothing behind.
+SERVER = """
+source {folder}/state
+cd "$(cat {folder}/folder)"
+set -a
+source {folder}/block
 """
 
 # Reads a block as JSON a line, runs it in the one namespace, answers with JSON a line.
@@ -72,11 +80,9 @@ class Sessions:
     def start(self, text, log):
         """Starts a block that goes on: a server."""
         self._write("block", text)
-        script = 'source "$1/state" 2>/dev/null; cd "$(cat "$1/folder")"; set -a; source "$2"'
         with open(log, "wb") as out:
             process = subprocess.Popen(
-                ["bash", "--noprofile", "--norc", "-c", script, "bash", self.folder, self.folder / "block"],
-                env=self.now(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                self._bash(SERVER), env=self.now(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )
         self._groups.append(process)
         return process
@@ -106,8 +112,10 @@ class Sessions:
 
     def _run_shell(self, text):
         self._write("block", text)
-        command = ["bash", "--noprofile", "--norc", "-c", SHELL, "bash", self.folder, self.folder / "block"]
-        return self._finish(command, self.environment)
+        return self._finish(self._bash(SHELL), self.environment)
+
+    def _bash(self, script):
+        return ["bash", "--noprofile", "--norc", "-c", script.format(folder=shlex.quote(str(self.folder)))]
 
     def _run_node(self, text):
         place = self.folder / "node"

@@ -137,6 +137,10 @@ class Runs(unittest.TestCase):
         text += "\n```python\nimport os\nassert os.environ['A'] == '1' and os.path.isdir('base')\n```\n"
         self.assertEqual(self.run_text(text)[0].failed, [])
 
+    def test_a_function_that_fails_keeps_what_was(self):
+        text = "```sh\nf() { A=$1; false; }\n```\n\n```sh fails\nf one two\n```\n\n```sh\ntest $A = one\n```\n"
+        self.assertEqual(self.run_text(text)[0].failed, [])
+
     def test_defaults_are_replaced_and_unknown_placeholders_refused(self):
         text = "```sh\nexport TENORA_API_KEY=tk_…  # yours…\ntest $TENORA_API_KEY = tk_1\ntest -f /models/Any-1B/config.json\n"
         self.assertEqual(self.run_text(text + "! echo http://127.0.0.1:8080 | grep 8080$\n```\n")[0].failed, [])
@@ -147,7 +151,7 @@ class Runs(unittest.TestCase):
         reporter, told = self.run_text("```sh no-run=needs a GPU\nfalse\n```\n\n```js\nimport 'none';\n```\n")
         self.assertEqual((reporter.failed, reporter.ran), ([], 0))
         self.assertIn("README.md:2: not run: needs a GPU", told)
-        self.assertIn("SKIPPED: README.md:6: what runs js is not here", told)
+        self.assertIn("SKIPPED: README.md:6, and others of this document: what runs js is not here", told)
         self.assertEqual(len(self.run_text("```js\n```\n", strict=True)[0].failed), 1)
 
 
