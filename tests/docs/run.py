@@ -91,7 +91,7 @@ class Runner:
         self.document, self.reporter = document, reporter
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tenora-docs-"))
         self.database, self.server, self.server_log = None, None, self.folder / "server.log"
-        self.port = free_port()
+        self.port, self.ops_port = free_port(), free_port()
         self.keys, self.skipped = {}, set()
         tools = self.folder / "bin"
         tools.mkdir()
@@ -157,6 +157,7 @@ class Runner:
         if "serves" in block.marks:
             self.port = free_port()
         text = re.sub(r"(?:127\.0\.0\.1|0\.0\.0\.0|localhost):8080\b", f"127.0.0.1:{self.port}", block.text)
+        text = re.sub(r"127\.0\.0\.1:9090\b", f"127.0.0.1:{self.ops_port}", text)
         if block.language != "sh":
             return None, text
         text = re.sub(r"/models/([\w.-]+)", lambda found: str(self._model(found[1])), text)
@@ -198,7 +199,11 @@ class Runner:
             if not url or not shutil.which("psql") or not shutil.which("pg_dump"):
                 self._skip(block, "TENORA_TEST_POSTGRES_URL is not set, or psql or pg_dump is not here")
                 return False
-            self.database = Database(url)
+            try:
+                self.database = Database(url)
+            except subprocess.CalledProcessError as error:
+                self._skip(block, f"no roles and database can be made there: {error.stderr.decode(errors='replace').strip()}")
+                return False
         return True
 
     def _serve(self, block, text):
