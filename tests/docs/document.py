@@ -13,6 +13,8 @@ except ImportError:
 
 # What runs, and in what.
 RUNNABLE = ("sh", "python", "js")
+# Other names of the same, by which a block would go unseen.
+OTHER_NAMES = {"bash": "sh", "shell": "sh", "console": "sh", "py": "python", "python3": "python", "javascript": "js", "mjs": "js"}
 # What a fence's info string may say after its language.
 MARKS = ("no-run", "fails", "serves", "needs")
 
@@ -135,6 +137,8 @@ def _problem_of_link(document, link, known, pending):
 
 def static_problem(block):
     """What is wrong with a block that is looked at and not run; None when nothing is."""
+    if block.language in OTHER_NAMES:
+        return f"{block.place}: `{block.language}` is not run: write `{OTHER_NAMES[block.language]}`"
     try:
         if block.language == "json":
             json.loads(block.text)

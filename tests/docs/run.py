@@ -27,7 +27,7 @@ import document as documents
 from sessions import CURL, Sessions, end
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 # Lines of a failed block's output that are shown.
 SHOWN_LINES = 40
 # Written beside this one; a link to them is right also where they are not yet.

@@ -74,6 +74,10 @@ class Texts(unittest.TestCase):
             with self.subTest(fence), self.assertRaisesRegex(documents.Problem, told):
                 self.read(fence)
 
+    def test_a_block_by_another_name_is_not_left_out(self):
+        problem = documents.static_problem(self.read("```bash\ntrue\n```\n")[0].blocks[0])
+        self.assertEqual(problem, "README.md:2: `bash` is not run: write `sh`")
+
     def test_blocks_in_lists_are_blocks(self):
         block = self.read("- so:\n\n  ```sh\n  a\n    b\n  ```\n")[0].blocks[0]
         self.assertEqual((block.text, block.line), ("a\n  b\n", 4))
