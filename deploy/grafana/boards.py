@@ -91,7 +91,9 @@ def variable(name, text, metric, label):
 def board(uid, title, description, rows, variables=()):
     panels, y = [], 0
     for row, members in rows:
-        panels.append({"type": "row", "title": row, "collapsed": False, "gridPos": {"x": 0, "y": y, "w": COLUMNS, "h": 1}})
+        panels.append(
+            {"type": "row", "title": row, "collapsed": False, "gridPos": {"x": 0, "y": y, "w": COLUMNS, "h": 1}}
+        )
         x, y, height = 0, y + 1, 0
         for member in members:
             place = member["gridPos"]
@@ -154,7 +156,9 @@ def overview():
             query("sum by (code) (rate(tenora_http_requests_total{me}[$__rate_interval]))", "{{code}}"),
             unit="reqps",
         ),
-        quantiles("HTTP requests to the last byte, p95 by route", "tenora_http_request_seconds", by="route", of=(0.95,)),
+        quantiles(
+            "HTTP requests to the last byte, p95 by route", "tenora_http_request_seconds", by="route", of=(0.95,)
+        ),
         quantiles("Time to the first token", "vllm:time_to_first_token_seconds"),
         quantiles("Time between tokens", "vllm:inter_token_latency_seconds"),
         quantiles("Whole requests", "vllm:e2e_request_latency_seconds"),
@@ -257,7 +261,8 @@ def adapters():
     use = [
         stat(
             "Found in memory",
-            "sum(rate(tenora_adapter_hits_total{me}[$__rate_interval])) / (sum(rate(tenora_adapter_hits_total{me}[$__rate_interval]))"
+            "sum(rate(tenora_adapter_hits_total{me}[$__rate_interval]))"
+            " / (sum(rate(tenora_adapter_hits_total{me}[$__rate_interval]))"
             " + sum(rate(tenora_adapter_misses_total{me}[$__rate_interval])))",
             good=0.7,
             bad=0,
@@ -271,9 +276,7 @@ def adapters():
             "sum(tenora_adapter_memory_bytes{me}) / sum(tenora_adapter_memory_limit_bytes{me})",
             unit="percentunit",
         ),
-        stat(
-            "Loads that failed, 1 h", "sum(increase(tenora_adapter_load_failures_total{me}[1h]))", good=0, bad=1
-        ),
+        stat("Loads that failed, 1 h", "sum(increase(tenora_adapter_load_failures_total{me}[1h]))", good=0, bad=1),
         graph(
             "Requests by whether their adapter was in memory",
             query("sum(rate(tenora_adapter_hits_total{me}[$__rate_interval]))", "in memory"),
@@ -345,7 +348,8 @@ def tenants():
         graph(
             "Generations that failed or were cut off, a second",
             query(
-                'sum by (tenant) (rate(tenora_requests_total{me,tenant=~"$tenant",outcome=~"failed|cut_off"}[$__rate_interval]))',
+                'sum by (tenant) (rate(tenora_requests_total{me,tenant=~"$tenant",outcome=~"failed|cut_off"}'
+                "[$__rate_interval]))",
                 "{{tenant}}",
             ),
             unit="reqps",

@@ -1,4 +1,4 @@
-"""Everything in deploy/ held against the server and against itself: `check.py --metrics FILE` with a scrape of a server."""
+"""Everything in deploy/ held against a server and against itself: `check.py --metrics FILE` with a scrape of one."""
 
 import argparse
 import inspect

@@ -30,14 +30,27 @@ def alerts(tree):
 
 
 def runbook(tree):
-    """Each alert has a section with its name and the same three parts, each such section an alert, and links lead somewhere."""
+    """Each alert has a section of three parts with its name, each such section an alert, and links lead somewhere."""
     text = Path(tree, "docs/runbook.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^#{2,3} (Tenora\w+)\n(.*?)(?=^#{1,3} |\Z)", text, re.MULTILINE | re.DOTALL))
     named = {alert["alert"] for alert in queries.rules(tree, "alerts.yml")}
-    problems = [f"docs/runbook.md has no section `### {name}`, which an alert points to" for name in sorted(named - set(sections))]
-    problems += [f"docs/runbook.md: no alert is called `{name}`; remove the section, or correct it" for name in sorted(set(sections) - named)]
-    anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
-    problems += [f"docs/runbook.md links to #{link}, where nothing is" for link in re.findall(r"\]\(#([^)]+)\)", text) if link not in anchors]
+    problems = [
+        f"docs/runbook.md has no section `### {name}`, which an alert points to"
+        for name in sorted(named - set(sections))
+    ]
+    problems += [
+        f"docs/runbook.md: no alert is called `{name}`; remove the section, or correct it"
+        for name in sorted(set(sections) - named)
+    ]
+    anchors = {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    problems += [
+        f"docs/runbook.md links to #{link}, where nothing is"
+        for link in re.findall(r"\]\(#([^)]+)\)", text)
+        if link not in anchors
+    ]
     for name, body in sections.items():
         problems += [f"docs/runbook.md, {name}: the part {part} is missing" for part in PARTS if part not in body]
     return problems
@@ -72,7 +85,9 @@ def generated(tree):
     found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*")}
     for name in sorted(set(boards) | set(found)):
         if boards.get(name) != found.get(name):
-            problems.append(f"deploy/grafana/dashboards/{name} is not what boards.py writes; run `python3 deploy/grafana/boards.py`")
+            problems.append(
+                f"deploy/grafana/dashboards/{name} is not what boards.py writes; run `python3 deploy/grafana/boards.py`"
+            )
     rule = _script(Path(tree, "deploy/prometheus/rule.py"))
     if not rule.TARGET.exists() or rule.TARGET.read_text(encoding="utf-8") != rule.written():
         problems.append("prometheus-rule.yaml is not what rule.py writes; run `python3 deploy/prometheus/rule.py`")
@@ -89,7 +104,11 @@ def boards(tree):
         taken = {}
         for panel in board["panels"]:
             place = panel["gridPos"]
-            cells = [(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])]
+            cells = [
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            ]
             if place["x"] + place["w"] > 24:
                 problems.append(f"{path.name}: `{panel['title']}` is wider than the board")
             for cell in cells:

@@ -1,5 +1,6 @@
 """What the Dockerfile copies, held against what cargo reads: nothing is built."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -45,10 +46,9 @@ def ignored(tree):
             patterns.append((_pattern(line.lstrip("!")), line.startswith("!")))
 
     def decide(path):
-        above = ["/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 2)]
         out = False
         for pattern, back in patterns:
-            if any(pattern.match(part) for part in above):
+            if any(pattern.match(part) for part in _above(path)):
                 out = not back
         return out
 
@@ -56,18 +56,25 @@ def ignored(tree):
 
 
 def context(tree):
-    """The files that a build is sent: those git knows, without the ignored ones."""
-    listed = ["git", "-C", str(tree), "ls-files", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, check=True, capture_output=True, text=True).stdout.splitlines()
-    out = ignored(tree)
-    return [path for path in files if Path(tree, path).is_file() and not out(path)]
+    """The files that a build is sent."""
+    out, files = ignored(tree), []
+    for folder, folders, names in os.walk(tree):
+        # Large, and no part of any image.
+        folders[:] = [name for name in folders if name not in (".git", "node_modules", "target")]
+        paths = (Path(folder, name).relative_to(tree).as_posix() for name in names)
+        files += [path for path in paths if not out(path)]
+    return sorted(files)
+
+
+def _above(path):
+    """A path, and every folder above it."""
+    return ["/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 2)]
 
 
 def _taken(sources, files):
     for source in sources:
         pattern = _pattern(source.removeprefix("./"))
-        above = lambda path: ["/".join(path.split("/")[:n]) for n in range(1, path.count("/") + 2)]
-        yield source, [path for path in files if any(pattern.match(part) for part in above(path))]
+        yield source, [path for path in files if any(pattern.match(part) for part in _above(path))]
 
 
 def sources_exist(tree):
@@ -102,7 +109,9 @@ def cargo_finds_its_files(tree):
         if shutil.which("cargo"):
             # Started in the repository, whose rust-toolchain.toml says which cargo.
             asked = ["cargo", "metadata", "--no-deps", "--offline", "--locked", "--format-version=1"]
-            ran = subprocess.run([*asked, f"--manifest-path={folder}/Cargo.toml"], cwd=tree, capture_output=True, text=True)
+            ran = subprocess.run(
+                [*asked, f"--manifest-path={folder}/Cargo.toml"], cwd=tree, capture_output=True, text=True
+            )
             if ran.returncode:
                 problems.append(f"cargo cannot read what the Dockerfile copies: {ran.stderr.strip()}")
         else:

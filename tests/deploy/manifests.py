@@ -63,7 +63,10 @@ def schemas(tree):
             place = ".".join(str(part) for part in error.path)
             problems.append(f"{name}, {manifest['kind']} at `{place}`: {error.message}")
         except kubernetes_validate.SchemaNotFoundError:
-            problems.append(f"{name}: Kubernetes {KUBERNETES} has no {manifest['apiVersion']} {manifest['kind']}; correct it, or add it to CUSTOM with its reason")
+            problems.append(
+                f"{name}: Kubernetes {KUBERNETES} has no {manifest['apiVersion']} {manifest['kind']}; "
+                "correct it, or add it to CUSTOM with its reason"
+            )
     return problems
 
 
@@ -76,10 +79,15 @@ def kustomized(tree):
         named = set(own["resources"])
         there = {file.name for file in folder.glob("*.yaml") if any("kind" in d for d in _documents(file))}
         there -= {"kustomization.yaml", *NOT_APPLIED}
-        problems += [f"{path.name} of {folder.name} names {name}, which is not to be applied there" for name in sorted(named - there)]
+        problems += [
+            f"{path.name} of {folder.name} names {name}, which is not to be applied there"
+            for name in sorted(named - there)
+        ]
         problems += [f"{path.name} of {folder.name} does not name {name}" for name in sorted(there - named)]
         for generator in own.get("configMapGenerator", []):
-            problems += [f"{folder.name}/{name} is missing" for name in generator["envs"] if not (folder / name).is_file()]
+            problems += [
+                f"{folder.name}/{name} is missing" for name in generator["envs"] if not (folder / name).is_file()
+            ]
     return problems
 
 
@@ -94,7 +102,10 @@ def pods(tree):
     problems, images = [], set()
     for name, pod in _pods(tree):
         wanted = [
-            (pod.get("enableServiceLinks") is False, "enableServiceLinks must be false: a Service called tenora… becomes a TENORA_ variable, which stops the start"),
+            (
+                pod.get("enableServiceLinks") is False,
+                "enableServiceLinks must be false: a Service called tenora… becomes a TENORA_ variable and stops the start",
+            ),
             (pod.get("automountServiceAccountToken") is False, "automountServiceAccountToken must be false"),
             (pod.get("securityContext", {}).get("runAsNonRoot") is True, "securityContext.runAsNonRoot must be true"),
         ]
@@ -130,7 +141,9 @@ def ports(tree):
     problems = []
     for name, variable in [("http", "TENORA_LISTEN"), ("ops", "TENORA_OPS_LISTEN")]:
         if not settings.get(variable, "").endswith(f":{named.get(name)}"):
-            problems.append(f"stateful-set.yaml: the port `{name}` is {named.get(name)}, but {variable} is {settings.get(variable)}")
+            problems.append(
+                f"stateful-set.yaml: the port `{name}` is {named.get(name)}, but {variable} is {settings.get(variable)}"
+            )
     labels = stateful["spec"]["template"]["metadata"]["labels"]
     for name, manifest in manifests(tree):
         spec = manifest.get("spec", {})
@@ -139,9 +152,16 @@ def ports(tree):
                 problems.append(f"{name}: the Service {manifest['metadata']['name']} selects none of the servers")
             for port in spec["ports"]:
                 if named.get(port["targetPort"]) != port["port"]:
-                    problems.append(f"{name}: {manifest['metadata']['name']} has the port {port['port']} to `{port['targetPort']}`, which is {named.get(port['targetPort'])}")
+                    problems.append(
+                        f"{name}: {manifest['metadata']['name']} has the port {port['port']} to `{port['targetPort']}`, "
+                        f"which is {named.get(port['targetPort'])}"
+                    )
         if manifest["kind"] == "PodMonitor":
-            problems += [f"{name}: no port is called `{end['port']}`" for end in spec["podMetricsEndpoints"] if end["port"] not in named]
+            problems += [
+                f"{name}: no port is called `{end['port']}`"
+                for end in spec["podMetricsEndpoints"]
+                if end["port"] not in named
+            ]
     for probe, path in [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")]:
         get = container.get(probe, {}).get("httpGet", {})
         if (get.get("path"), get.get("port")) != (path, "ops"):
@@ -156,20 +176,33 @@ def times(tree):
     needed = hook + int(settings["TENORA_DRAIN_TIMEOUT_S"]) + AFTER_DRAIN_S
     problems = []
     if pod["terminationGracePeriodSeconds"] < needed:
-        problems.append(f"stateful-set.yaml: terminationGracePeriodSeconds must be at least {needed}: preStop, TENORA_DRAIN_TIMEOUT_S and {AFTER_DRAIN_S} s for the last writes")
+        problems.append(
+            f"stateful-set.yaml: terminationGracePeriodSeconds must be at least {needed}: preStop, TENORA_DRAIN_TIMEOUT_S "
+            f"and {AFTER_DRAIN_S} s for the last writes"
+        )
     ready, grace = container["readinessProbe"], int(settings["TENORA_OUTAGE_GRACE_S"])
     if ready["periodSeconds"] * ready["failureThreshold"] < grace:
-        problems.append(f"stateful-set.yaml: the readiness probe gives up before TENORA_OUTAGE_GRACE_S ({grace} s), so that no server is left to bridge an outage of the database")
+        problems.append(
+            f"stateful-set.yaml: the readiness probe gives up before TENORA_OUTAGE_GRACE_S ({grace} s), so that no server is "
+            "left to bridge an outage of the database"
+        )
     server = compose(tree)["services"]["tenora"]
     needed = int(server["environment"]["TENORA_DRAIN_TIMEOUT_S"]) + AFTER_DRAIN_S
     if int(server["stop_grace_period"].removesuffix("s")) < needed:
-        problems.append(f"compose.yaml: stop_grace_period must be at least {needed}s: TENORA_DRAIN_TIMEOUT_S and {AFTER_DRAIN_S} s for the last writes")
+        problems.append(
+            f"compose.yaml: stop_grace_period must be at least {needed}s: TENORA_DRAIN_TIMEOUT_S and {AFTER_DRAIN_S} s for "
+            "the last writes"
+        )
     return problems
 
 
 def secrets(tree):
     """No secret is in the tree: what is secret comes from a Secret, or from a variable that must be set."""
-    problems = [f"{name}: a Secret with values; refer to one, and say in deploy/README.md how it is made" for name, manifest in manifests(tree) if manifest["kind"] == "Secret"]
+    problems = [
+        f"{name}: a Secret with values; refer to one, and say in deploy/README.md how it is made"
+        for name, manifest in manifests(tree)
+        if manifest["kind"] == "Secret"
+    ]
     secret = re.compile(r"KEY|PEPPER|PASSWORD|TOKEN|SECRET|DATABASE_URL|REDIS_URL|HEADERS")
     for name, value in settings_file(Path(tree, "deploy/kubernetes/settings.env")).items():
         if secret.search(name):
@@ -180,7 +213,9 @@ def secrets(tree):
     for service, one in compose(tree)["services"].items():
         for name, value in one.get("environment", {}).items():
             if secret.search(name) and not re.search(r"\$\{\w+:(\?[^}]+|-)\}", str(value)):
-                problems.append(f"compose.yaml, {service}: {name} must come from ${{…:?…}}, or be empty by default (${{…:-}})")
+                problems.append(
+                    f"compose.yaml, {service}: {name} must come from ${{…:?…}}, or be empty by default (${{…:-}})"
+                )
     return problems
 
 
@@ -190,7 +225,11 @@ def compose(tree, name="compose.yaml"):
 
 def compose_schema(tree):
     """The Compose files are of the Compose specification's schema."""
-    text = resources.files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("check_jsonschema")
+        .joinpath("builtin_schemas/vendor/compose-spec.json")
+        .read_text(encoding="utf-8")
+    )
     validator = jsonschema.validators.validator_for(json.loads(text))(json.loads(text))
     problems = []
     for path in sorted(Path(tree, "deploy").glob("compose*.yaml")):
@@ -208,8 +247,14 @@ def compose_services(tree):
         wanted = [
             (service.get("read_only"), "read_only must be true"),
             (service.get("cap_drop") == ["ALL"], "cap_drop must be [ALL]"),
-            ("no-new-privileges:true" in service.get("security_opt", []), "security_opt must have no-new-privileges:true"),
-            (service.get("deploy", {}).get("resources", {}).get("limits", {}).get("memory"), "deploy.resources.limits.memory must be set"),
+            (
+                "no-new-privileges:true" in service.get("security_opt", []),
+                "security_opt must have no-new-privileges:true",
+            ),
+            (
+                service.get("deploy", {}).get("resources", {}).get("limits", {}).get("memory"),
+                "deploy.resources.limits.memory must be set",
+            ),
             (not image.unpinned(reference), image.unpinned(reference)),
         ]
         for port in service.get("ports", []):
@@ -235,9 +280,15 @@ def collector(tree):
     problems = []
     for name, pipeline in parts["service"]["pipelines"].items():
         for kind, members in pipeline.items():
-            problems += [f"otel-collector.yaml: the pipeline {name} names `{one}`, which is none of its {kind}" for one in members if one not in parts[kind]]
+            problems += [
+                f"otel-collector.yaml: the pipeline {name} names `{one}`, which is none of its {kind}"
+                for one in members
+                if one not in parts[kind]
+            ]
     if not {"traces", "metrics"} <= set(parts["service"]["pipelines"]):
-        problems.append("otel-collector.yaml must have pipelines for traces and metrics: servers send both, and a 404 counts as not delivered")
+        problems.append(
+            "otel-collector.yaml must have pipelines for traces and metrics: servers send both, and 404 is not delivered"
+        )
     port = parts["receivers"]["otlp"]["protocols"]["http"]["endpoint"].rpartition(":")[2]
     for where, endpoint in [
         ("compose.yaml", compose(tree)["services"]["tenora"]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"]),
@@ -256,7 +307,10 @@ def settings(tree):
     for path in sorted(Path(tree, "deploy").rglob("*")):
         if path.is_file() and path.name != ".env" and path.suffix not in (".json", ".pyc"):
             named = set(re.findall(r"\b(?:TENORA|OTEL)_[A-Z0-9_]*[A-Z0-9]\b", path.read_text(encoding="utf-8")))
-            problems += [f"{path.relative_to(tree)} names {name}, which is no setting of .env.example" for name in sorted(named - known)]
+            problems += [
+                f"{path.relative_to(tree)} names {name}, which is no setting of .env.example"
+                for name in sorted(named - known)
+            ]
     return problems
 
 

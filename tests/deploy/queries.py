@@ -30,7 +30,9 @@ def exposed(text):
     metrics = {}
     for family in text_string_to_metric_families(text):
         if not family.samples:
-            suffixes = HISTOGRAM_PARTS if family.type == "histogram" else {"_total" if family.type == "counter" else "": set()}
+            suffixes = (
+                HISTOGRAM_PARTS if family.type == "histogram" else {"_total" if family.type == "counter" else "": set()}
+            )
             metrics.update({family.name + suffix: None for suffix in suffixes})
         for sample in family.samples:
             metrics.setdefault(sample.name, set()).update(sample.labels)
@@ -50,8 +52,8 @@ class Known:
     def labels(self, name):
         if name not in self.metrics:
             raise Wrong(
-                f"no server exposes `{name}`, and no recording rule before it makes it. Correct the name; or, where the metric "
-                "only appears with its first event, expose it from the start with 0: a rate never sees a step from nothing to 1"
+                f"no server exposes `{name}`, and no recording rule before it makes it. Correct the name; or, where the "
+                "metric only appears with its first event, have traffic.py bring that about"
             )
         return self.metrics[name]
 
@@ -128,7 +130,9 @@ def _is_number(node):
         return _is_number(node.expr)
     if type(node).__name__ == "BinaryExpr":
         return _is_number(node.lhs) and _is_number(node.rhs)
-    return type(node).__name__ == "NumberLiteral" or type(node).__name__ == "Call" and node.func.name in ("scalar", "time")
+    return (
+        type(node).__name__ == "NumberLiteral" or type(node).__name__ == "Call" and node.func.name in ("scalar", "time")
+    )
 
 
 def _joined(node, known):
@@ -172,7 +176,9 @@ def board_queries(tree):
             if variable["type"] == "query":
                 asked = re.fullmatch(r"label_values\((.+), *(\w+)\)", variable["query"]["query"])
                 name = f"{path.name}, variable `{variable['name']}`"
-                yield Query(name, asked[1] if asked else variable["query"]["query"], "{{%s}}" % asked[2] if asked else "")
+                yield Query(
+                    name, asked[1] if asked else variable["query"]["query"], "{{%s}}" % asked[2] if asked else ""
+                )
 
 
 def rules(tree, name):
@@ -225,11 +231,15 @@ def _autoscaler(tree, known):
             except Wrong as wrong:
                 problems.append(f"{where}: {wrong}\n    in: {text}")
         if not re.search(rule["name"]["matches"], name):
-            problems.append(f"{where}: `{rule['name']['matches']}` does not match `{name}`, so that the rule makes nothing")
+            problems.append(
+                f"{where}: `{rule['name']['matches']}` does not match `{name}`, so that the rule makes nothing"
+            )
         offered.add(rule["name"]["as"])
     scaler = yaml.safe_load((folder / "autoscaler.yaml").read_text(encoding="utf-8"))
     for metric in scaler["spec"]["metrics"]:
         name = metric["pods"]["metric"]["name"]
         if name not in offered:
-            problems.append(f"autoscaler.yaml asks for `{name}`, which no rule of prometheus-adapter.yaml makes: {sorted(offered)}")
+            problems.append(
+                f"autoscaler.yaml asks for `{name}`, which no rule of prometheus-adapter.yaml makes: {sorted(offered)}"
+            )
     return problems

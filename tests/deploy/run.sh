@@ -93,3 +93,10 @@ echo "== The checks find what is broken =="
 TENORA_TEST_METRICS="$metrics" "$python" -m unittest -v test_checks
 echo "== deploy/ and docs/runbook.md against a server's metrics =="
 "$python" check.py --metrics "$metrics"
+if command -v promtool >/dev/null; then
+  echo "== When alerts fire, and when not =="
+  (cd "$root/deploy/prometheus" && promtool check config prometheus.yml)
+  promtool test rules alerts.test.yaml
+else
+  echo "SKIPPED: promtool is not installed, and alerts are not tried on series" >&2
+fi

@@ -49,7 +49,11 @@ def main():
     until = time.monotonic() + DELIVERY_S
     while True:
         text = ask(metrics).decode()
-        counted = [line for line in text.splitlines() if line.startswith("tenora_telemetry_exports_total") and not line.endswith(" 0")]
+        counted = [
+            line
+            for line in text.splitlines()
+            if line.startswith("tenora_telemetry_exports_total") and not line.endswith(" 0")
+        ]
         if counted or time.monotonic() > until:
             break
         time.sleep(0.2)
