@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Starts the demo, has it do a little of everything, reads its metrics, and holds deploy/ and docs/runbook.md against them.
-# What cannot run says SKIPPED; TENORA_TEST_REQUIRE_SERVICES=1 makes it a failure. With TENORA_TEST_METRICS, a file with a
-# scrape of a server, it starts none.
+# What cannot run says SKIPPED; TENORA_TEST_REQUIRE_SERVICES=1 makes it a failure, except for promtool, which is no package
+# of Python's. With TENORA_TEST_METRICS, a file with a scrape of a server, it starts none.
 set -euo pipefail
 binary="${1:?usage: run.sh path/to/tenora}"
 cd "$(dirname "$0")"
