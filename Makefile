@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build-tests test test-rust test-clients test-docs fuzz check bench bench-gateway bench-registry fmt
+.PHONY: help run build-tests test test-rust test-clients test-deploy test-docs fuzz check bench bench-gateway bench-registry fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -14,7 +14,7 @@ run: ## Build, and serve the demo on 127.0.0.1:8080
 	cargo build --release -p tenora-gateway
 	$(TENORA) serve --demo
 
-test: test-rust test-clients test-docs ## Run everything; what needs an absent service says SKIPPED
+test: test-rust test-clients test-deploy test-docs ## Run everything; what needs an absent service says SKIPPED
 
 # The binary is built with the features that the tests unify to: else every shared crate would be built twice.
 build-tests:
@@ -33,6 +33,9 @@ test-clients: build-tests ## Run the official OpenAI clients, a short demo evalu
 
 test-docs: build-tests ## Run the commands of README.md and docs/, and check their links
 	tests/docs/run.sh $(TENORA)
+
+test-deploy: build-tests ## Hold deploy/ and the run book against a running demo's metrics and against themselves
+	tests/deploy/run.sh $(TENORA)
 
 FUZZ_S := 60
 fuzz: ## Mutate adapters against the upload's checks for FUZZ_S seconds

@@ -128,8 +128,16 @@ impl Credentials {
     /// What is remembered, if it may still be believed.
     fn find<T>(&self, look: impl FnOnce(&State) -> Option<T>) -> Result<T, Asked> {
         let state = self.state();
-        let believed = state.read_at.is_some_and(|read| read.elapsed() <= self.grace);
-        believed.then(|| look(&state)).flatten().ok_or(Asked(state.generation))
+        self.believes(&state).then(|| look(&state)).flatten().ok_or(Asked(state.generation))
+    }
+
+    /// Whether what is remembered counts.
+    pub(crate) fn are_believed(&self) -> bool {
+        self.believes(&self.state())
+    }
+
+    fn believes(&self, state: &State) -> bool {
+        state.read_at.is_some_and(|read| read.elapsed() <= self.grace)
     }
 
     fn keep(&self, asked: Asked, keep: impl FnOnce(&mut State)) {

@@ -185,12 +185,7 @@ impl LocalCache {
     }
 
     /// Verifies what an earlier process left, else fetches.
-    async fn fill(
-        &self,
-        blobs: &Blobs,
-        key: BlobKey,
-        fetched: &mut Option<Duration>,
-    ) -> Result<(), Failure> {
+    async fn fill(&self, blobs: &Blobs, key: BlobKey, fetched: &mut Option<Duration>) -> Result<(), Failure> {
         let folder = self.folder(&key);
         if folder.exists() {
             if matches!(hash_folder(&folder).await, Ok(digest) if digest == key.digest) {

@@ -44,8 +44,10 @@ pub struct AdapterStore(Arc<Parts>);
 /// Which of the store's dependencies answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
-    /// Without it nothing can be resolved or changed.
+    /// Without it nothing can be changed, and only what is known can be resolved.
     pub database: bool,
+    /// Whether what is known of keys and adapters is believed: as long as the database answers, and its grace longer.
+    pub believed: bool,
     /// Without it the store works, but asks the database more; `None` = none is configured.
     pub redis: Option<bool>,
     /// Without it nothing new can be stored or fetched; what is on local disk is served.
@@ -233,6 +235,7 @@ impl AdapterStore {
         let (database, redis, blobs) = tokio::join!(database.ping(), resolved.ping(), blobs.ping());
         Health {
             database: database.is_ok(),
+            believed: self.0.credentials.are_believed(),
             redis: redis.map(|answer| answer.is_ok()),
             blobs: blobs.is_ok(),
         }

@@ -13,9 +13,7 @@ use crate::{
     grammar::Grammar,
     kv_pool::{BlockTable, Owner},
     queue::QueuePlace,
-    request::{
-        AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, TokenLogprob, Usage,
-    },
+    request::{AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, TokenLogprob, Usage},
     sampler::{Chosen, Draw, sample},
     stop::StopMatcher,
     tokenizer::{Detokenizer, TextCodec},

@@ -44,8 +44,8 @@ pub use canary::Canary;
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
 pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
-pub use observer::{Observer, Step};
 pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
+pub use observer::{Observer, Step};
 pub use plan::Plan;
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,

@@ -10,8 +10,8 @@ use tenora_adapter_store::{
     AdapterName, AdapterStore, ModelRef, Staged, StoreError, Tenant, Version, VersionNumber,
 };
 use tenora_engine::{
-    AdapterFiles, AdapterReport, BaseInfo, Canary, Capacity, Engine, EngineError, GenerateRequest, Prepared, Prompt,
-    Sampling, Stats,
+    AdapterFiles, AdapterReport, BaseInfo, Canary, Capacity, Engine, EngineError, GenerateRequest, Prepared,
+    Prompt, Sampling, Stats,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},

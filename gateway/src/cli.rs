@@ -6,6 +6,7 @@ mod admin;
 mod check;
 mod client;
 mod doctor;
+mod health;
 mod key;
 mod me;
 mod push;
@@ -53,6 +54,11 @@ enum Command {
         after_help = "Ends with 1 when something must be fixed.\n\nExamples:\n  tenora doctor --demo\n  TENORA_MODEL=/models/Qwen3-0.6B tenora doctor"
     )]
     Doctor(doctor::Command),
+    /// Ask a server on this machine whether it can serve; for the health checks of containers.
+    #[command(
+        after_help = "Ends with 1 when it cannot.\n\nExample:\n  tenora health --ops 127.0.0.1:9090 --alive"
+    )]
+    Health(health::Command),
     /// Look after what is stored: compare every adapter's bytes with their digest, remove what nothing needs. Works beside
     /// running servers, with their settings.
     #[command(subcommand)]
@@ -90,6 +96,7 @@ impl Cli {
             Command::Serve(Serve { demo }) => boot::serve(demo.map_or(Mode::Serve, Mode::Demo)).await,
             Command::Migrate { app_role } => boot::migrate(app_role).await,
             Command::Doctor(command) => command.run().await,
+            Command::Health(command) => command.run().await,
             Command::Store(command) => command.run().await,
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,

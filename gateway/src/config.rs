@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn a_service_called_tenora_is_no_setting() {
+        let links =
+            ["TENORA_PORT", "TENORA_SERVICE_HOST", "TENORA_SERVICE_PORT_HTTP", "TENORA_PORT_8080_TCP_ADDR"];
+        let all: Vec<_> = links.iter().map(|name| (*name, "tcp://10.0.0.1:8080")).chain([MODEL]).collect();
+        read(&all, &Mode::Serve).expect("Kubernetes set them, not an operator");
+    }
+
+    #[test]
     fn a_shared_database_needs_shared_secrets() {
         let url = ("TENORA_DATABASE_URL", "postgres://u:p@db/tenora");
         let mistakes = read(&[MODEL, url], &Mode::Serve).expect_err("no secrets");

@@ -90,7 +90,10 @@ pub async fn examine(config: &Config, mut tell: impl FnMut(Finding)) {
     if let Some(url) = &config.store.redis_url {
         tell(redis(url).await);
     } else if config.store.database_url.is_some() {
-        tell(advice("redis", "none: with more than one server, each enforces the limits by itself; set TENORA_REDIS_URL"));
+        tell(advice(
+            "redis",
+            "none: with more than one server, each enforces the limits by itself; set TENORA_REDIS_URL",
+        ));
     }
     if let Some(otlp) = &config.telemetry.otlp {
         tell(collector(otlp).await);
@@ -114,14 +117,21 @@ fn data_dir(dir: &Path) -> Finding {
     let written = fs::write(&probe, b"ok");
     _ = fs::remove_file(&probe);
     if let Err(error) = written {
-        return bad("data", format!("{shown} cannot be written: {error}; choose another with TENORA_DATA_DIR, or give this user the right"));
+        return bad(
+            "data",
+            format!(
+                "{shown} cannot be written: {error}; choose another with TENORA_DATA_DIR, or give this user the right"
+            ),
+        );
     }
     match rustix::fs::statvfs(nearest) {
         Ok(disk) if disk.f_bavail * disk.f_frsize < LITTLE_DISK => {
             let free = size(disk.f_bavail * disk.f_frsize);
             advice("data", format!("{shown} can be written, and its disk has only {free} left"))
         }
-        Ok(disk) => good("data", format!("{shown} can be written; {} free", size(disk.f_bavail * disk.f_frsize))),
+        Ok(disk) => {
+            good("data", format!("{shown} can be written; {} free", size(disk.f_bavail * disk.f_frsize)))
+        }
         Err(_) => good("data", format!("{shown} can be written")),
     }
 }
@@ -129,9 +139,12 @@ fn data_dir(dir: &Path) -> Finding {
 fn address(subject: &'static str, address: SocketAddr, variable: &str) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => good(subject, format!("{address} is free")),
-        Err(error) => {
-            bad(subject, format!("{address} cannot be taken: {error}; is a server running already? Else choose another with {variable}"))
-        }
+        Err(error) => bad(
+            subject,
+            format!(
+                "{address} cannot be taken: {error}; is a server running already? Else choose another with {variable}"
+            ),
+        ),
     }
 }
 
@@ -139,18 +152,26 @@ async fn storage(config: &Config) -> Finding {
     let (database, blobs) = (boot::database(config), boot::blobs(config));
     let place = match &blobs.url {
         BlobsUrl::Local(dir) => dir.display().to_string(),
-        BlobsUrl::S3(bucket) => format!("s3://{bucket}"),
+        BlobsUrl::S3(bucket) => bucket.to_string(),
     };
     let rows = match &database {
         DatabaseUrl::Sqlite(file) if !file.exists() => {
-            return good("storage", "SQLite and adapters' bytes, made in the data directory at the first start");
+            return good(
+                "storage",
+                "SQLite and adapters' bytes, made in the data directory at the first start",
+            );
         }
         DatabaseUrl::Sqlite(file) => file.display().to_string(),
         DatabaseUrl::Postgres(_) => "Postgres".to_owned(),
     };
     let opened = timeout(PATIENCE * 4, Maintenance::open(&database, blobs)).await;
     let store = match opened {
-        Err(_) => return bad("storage", format!("{rows} and {place} did not both answer within 20 s; look at the network between")),
+        Err(_) => {
+            return bad(
+                "storage",
+                format!("{rows} and {place} did not both answer within 20 s; look at the network between"),
+            );
+        }
         Ok(Err(error)) => return bad("storage", chain(&error)),
         Ok(Ok(store)) => store,
     };
@@ -171,7 +192,12 @@ async fn redis(url: &SecretString) -> Finding {
         redis::cmd("INFO").query_async::<String>(&mut connection).await
     };
     let info = match timeout(PATIENCE, ask).await {
-        Err(_) => return bad("redis", "does not answer within 5 s; look at TENORA_REDIS_URL and the network between"),
+        Err(_) => {
+            return bad(
+                "redis",
+                "does not answer within 5 s; look at TENORA_REDIS_URL and the network between",
+            );
+        }
         Ok(Err(error)) => return bad("redis", format!("cannot be used: {error}; look at TENORA_REDIS_URL")),
         Ok(Ok(info)) => info,
     };
@@ -181,9 +207,17 @@ async fn redis(url: &SecretString) -> Finding {
     };
     let (version, policy) = (field("redis_version"), field("maxmemory_policy"));
     match (field("redis_mode").as_str(), policy.as_str()) {
-        ("cluster", _) => bad("redis", "is a cluster, and the keys of one decision must lie together: use a single or a replicated server"),
+        ("cluster", _) => bad(
+            "redis",
+            "is a cluster, and the keys of one decision must lie together: use a single or a replicated server",
+        ),
         (_, "noeviction") => good("redis", format!("answers: version {version}")),
-        (_, policy) => advice("redis", format!("answers: version {version}; its maxmemory-policy is {policy}, so that counters may be evicted and limits begin anew: set noeviction")),
+        (_, policy) => advice(
+            "redis",
+            format!(
+                "answers: version {version}; its maxmemory-policy is {policy}, so that counters may be evicted and limits begin anew: set noeviction"
+            ),
+        ),
     }
 }
 
@@ -201,8 +235,13 @@ async fn collector(otlp: &OtlpSettings) -> Finding {
     let endpoint = &otlp.endpoint;
     match timeout(PATIENCE, send).await {
         Ok(Ok(())) => good("telemetry", format!("{endpoint} takes traces")),
-        Ok(Err(problem)) => advice("telemetry", format!("{endpoint} does not take traces: {problem}; serving goes on without")),
-        Err(_) => advice("telemetry", format!("{endpoint} does not answer within 5 s; serving goes on without")),
+        Ok(Err(problem)) => advice(
+            "telemetry",
+            format!("{endpoint} does not take traces: {problem}; serving goes on without"),
+        ),
+        Err(_) => {
+            advice("telemetry", format!("{endpoint} does not answer within 5 s; serving goes on without"))
+        }
     }
 }
 
@@ -213,7 +252,10 @@ fn model(config: &Config) -> Vec<Finding> {
         ModelSource::Hub(id) => {
             let folder = config.server.data_dir.join("models").join(id);
             if !folder.is_dir() {
-                let words = format!("{id} is not here yet: the first start downloads it from {}", settings.hub.endpoint);
+                let words = format!(
+                    "{id} is not here yet: the first start downloads it from {}",
+                    settings.hub.endpoint
+                );
                 return vec![advice("model", words)];
             }
             folder
@@ -252,7 +294,10 @@ fn memory(plan: &Plan) -> Finding {
     match available_memory() {
         Some(available) if needed > available => bad(
             "memory",
-            format!("{sum}, and {} are available: lower TENORA_KV_CACHE_BYTES or TENORA_ADAPTER_MEMORY_BYTES, or set TENORA_QUANTIZE=q8_0", size(available)),
+            format!(
+                "{sum}, and {} are available: lower TENORA_KV_CACHE_BYTES or TENORA_ADAPTER_MEMORY_BYTES, or set TENORA_QUANTIZE=q8_0",
+                size(available)
+            ),
         ),
         Some(available) => good("memory", format!("{sum} of {} available", size(available))),
         None => good("memory", sum),

@@ -17,7 +17,9 @@ use tenora_engine::Stats;
 use crate::{
     app::App,
     limits::LimiterStatus,
+    readiness,
     telemetry::{Exports, Signal, metrics::model_labels},
+    wire::health::State,
 };
 
 /// How often dependencies are asked how they are.
@@ -40,7 +42,9 @@ pub fn register(meter: &Meter, app: &Data<App>, exports: Option<Arc<Exports>>) {
             .with_callback(move |told| {
                 for signal in Signal::ALL {
                     let deliveries = exports.of(signal);
-                    for (outcome, count) in [("delivered", &deliveries.delivered), ("failed", &deliveries.failed)] {
+                    for (outcome, count) in
+                        [("delivered", &deliveries.delivered), ("failed", &deliveries.failed)]
+                    {
                         let labels =
                             [KeyValue::new("signal", signal.as_str()), KeyValue::new("outcome", outcome)];
                         told.observe(count.load(Relaxed), &labels);
@@ -62,14 +66,30 @@ impl Shown<'_> {
     fn vllm(&self) {
         self.engine_gauge("vllm:num_requests_running", "Sequences that run", |stats| stats.running as f64);
         self.engine_gauge("vllm:num_requests_waiting", "Sequences that wait", |stats| stats.waiting as f64);
-        self.engine_gauge("vllm:kv_cache_usage_perc", "Share of the KV blocks that are in use, from 0 to 1", |stats| {
-            1.0 - stats.kv_blocks_free as f64 / stats.kv_blocks.max(1) as f64
-        });
-        self.engine_counter("vllm:num_preemptions", "Sequences whose KV blocks were taken from them, to be computed again", |stats| stats.preemptions);
-        self.engine_counter("vllm:prompt_tokens", "Tokens of prompts, those that were reused included", |stats| stats.tokens.prompt);
+        self.engine_gauge(
+            "vllm:kv_cache_usage_perc",
+            "Share of the KV blocks that are in use, from 0 to 1",
+            |stats| 1.0 - stats.kv_blocks_free as f64 / stats.kv_blocks.max(1) as f64,
+        );
+        self.engine_counter(
+            "vllm:num_preemptions",
+            "Sequences whose KV blocks were taken from them, to be computed again",
+            |stats| stats.preemptions,
+        );
+        self.engine_counter(
+            "vllm:prompt_tokens",
+            "Tokens of prompts, those that were reused included",
+            |stats| stats.tokens.prompt,
+        );
         self.engine_counter("vllm:generation_tokens", "Tokens generated", |stats| stats.tokens.generated);
-        self.engine_counter("vllm:prefix_cache_queries", "Tokens of prompts that were looked up", |stats| stats.tokens.prompt);
-        self.engine_counter("vllm:prefix_cache_hits", "Tokens of prompts whose keys and values were reused", |stats| stats.tokens.cached);
+        self.engine_counter("vllm:prefix_cache_queries", "Tokens of prompts that were looked up", |stats| {
+            stats.tokens.prompt
+        });
+        self.engine_counter(
+            "vllm:prefix_cache_hits",
+            "Tokens of prompts whose keys and values were reused",
+            |stats| stats.tokens.cached,
+        );
         let (app, [name, engine]) = (self.app.clone(), self.model.clone());
         let labels = [
             name.clone(),
@@ -100,12 +120,24 @@ impl Shown<'_> {
     }
 
     fn adapters(&self) {
-        self.counter("tenora_adapter_hits", "Requests that came while their adapter was in memory", |app| app.engine_stats().adapters.hits);
-        self.counter("tenora_adapter_misses", "Requests that came while it was not", |app| app.engine_stats().adapters.misses);
-        self.counter("tenora_adapter_load_failures", "Loads that failed", |app| app.engine_stats().adapters.load_failures);
-        self.counter("tenora_deadlines_missed", "Generations that ended at their deadlines", |app| app.engine_stats().late);
-        self.gauge("tenora_adapter_memory_bytes", "Memory that adapters take", |app| app.engine_stats().adapters.bytes as f64);
-        self.gauge("tenora_adapter_memory_limit_bytes", "Memory that adapters may take", |app| app.capacity().adapter_bytes as f64);
+        self.counter("tenora_adapter_hits", "Requests that came while their adapter was in memory", |app| {
+            app.engine_stats().adapters.hits
+        });
+        self.counter("tenora_adapter_misses", "Requests that came while it was not", |app| {
+            app.engine_stats().adapters.misses
+        });
+        self.counter("tenora_adapter_load_failures", "Loads that failed", |app| {
+            app.engine_stats().adapters.load_failures
+        });
+        self.counter("tenora_deadlines_missed", "Generations that ended at their deadlines", |app| {
+            app.engine_stats().late
+        });
+        self.gauge("tenora_adapter_memory_bytes", "Memory that adapters take", |app| {
+            app.engine_stats().adapters.bytes as f64
+        });
+        self.gauge("tenora_adapter_memory_limit_bytes", "Memory that adapters may take", |app| {
+            app.capacity().adapter_bytes as f64
+        });
         let app = self.app.clone();
         self.meter
             .u64_observable_counter("tenora_adapter_evictions")
@@ -138,31 +170,62 @@ impl Shown<'_> {
     }
 
     fn limiter(&self) {
-        self.gauge("tenora_limiter_fallback", "1 while Redis is away and this server enforces its share of every limit", |app| {
-            f64::from(u8::from(matches!(app.admission.status().0, LimiterStatus::Fallback { .. })))
+        self.gauge(
+            "tenora_limiter_fallback",
+            "1 while Redis is away and this server enforces its share of every limit",
+            |app| f64::from(u8::from(matches!(app.admission.status().0, LimiterStatus::Fallback { .. }))),
+        );
+        self.gauge("tenora_limiter_replicas", "Servers that share the limits", |app| {
+            match app.admission.status().0 {
+                LimiterStatus::Memory => 1.0,
+                LimiterStatus::Exact { replicas } | LimiterStatus::Fallback { replicas, .. } => {
+                    replicas as f64
+                }
+            }
         });
-        self.gauge("tenora_limiter_replicas", "Servers that share the limits", |app| match app.admission.status().0 {
-            LimiterStatus::Memory => 1.0,
-            LimiterStatus::Exact { replicas } | LimiterStatus::Fallback { replicas, .. } => replicas as f64,
+        self.counter("tenora_limiter_fallbacks", "Times that Redis went away", |app| {
+            app.admission.limiter_stats().fallbacks
         });
-        self.counter("tenora_limiter_fallbacks", "Times that Redis went away", |app| app.admission.limiter_stats().fallbacks);
-        self.counter("tenora_limiter_fallback_admissions", "Generations that were let through without Redis", |app| {
-            app.admission.limiter_stats().fallback_admissions
-        });
-        self.counter("tenora_limiter_unsettled", "Generations that stay charged with their estimates", |app| {
-            app.admission.limiter_stats().unsettled
-        });
+        self.counter(
+            "tenora_limiter_fallback_admissions",
+            "Generations that were let through without Redis",
+            |app| app.admission.limiter_stats().fallback_admissions,
+        );
+        self.counter(
+            "tenora_limiter_unsettled",
+            "Generations that stay charged with their estimates",
+            |app| app.admission.limiter_stats().unsettled,
+        );
     }
 
     fn rest(&self) {
-        self.gauge("tenora_queue_limit", "Requests that may wait in the engine's queue", |app| app.capacity().queue_limit as f64);
-        self.gauge("tenora_usage_pending_events", "Usage rows on this server's disk that are not in the database yet", |app| {
-            app.admission.status().1.pending_rows as f64
+        self.gauge("tenora_queue_limit", "Requests that may wait in the engine's queue", |app| {
+            app.capacity().queue_limit as f64
         });
+        self.gauge(
+            "tenora_usage_pending_events",
+            "Usage rows on this server's disk that are not in the database yet",
+            |app| app.admission.status().1.pending_rows as f64,
+        );
         self.gauge("tenora_usage_healthy", "1 while usage rows reach the database", |app| {
             f64::from(u8::from(app.admission.status().1.healthy))
         });
-        self.gauge("tenora_draining", "1 while the server stops", |app| f64::from(u8::from(app.admission.is_draining())));
+        self.gauge("tenora_usage_oldest_seconds", "How long the oldest of them has waited", |app| {
+            app.admission.status().1.oldest_age.as_secs_f64()
+        });
+        self.gauge(
+            "tenora_usage_accepting",
+            "1 while usage can be written down, without which nothing is served",
+            |app| f64::from(u8::from(app.admission.status().1.accepting)),
+        );
+        self.counter(
+            "tenora_usage_unreadable_lines",
+            "Lines of usage files that could not be read back",
+            |app| app.admission.status().1.unreadable_lines,
+        );
+        self.gauge("tenora_draining", "1 while the server stops", |app| {
+            f64::from(u8::from(app.admission.is_draining()))
+        });
         let version = [KeyValue::new("version", env!("CARGO_PKG_VERSION"))];
         self.meter
             .u64_observable_gauge("tenora_build_info")
@@ -174,22 +237,41 @@ impl Shown<'_> {
 
     /// Asked at intervals: whoever scrapes does not wait for a database that hangs.
     fn dependencies(&self) {
-        let health = Arc::new([const { AtomicI8::new(-1) }; 3]);
-        let (known, app) = (Arc::clone(&health), self.app.clone());
+        const NAMES: [&str; 3] = ["database", "redis", "blobs"];
+        let ready = Arc::new(AtomicI8::new(-1));
+        let up = Arc::new([const { AtomicI8::new(-1) }; 3]);
+        let (app, known) = (self.app.clone(), (Arc::clone(&ready), Arc::clone(&up)));
         tokio::spawn(async move {
             loop {
-                let now = app.store.health().await;
-                for (known, up) in known.iter().zip([Some(now.database), now.redis, Some(now.blobs)]) {
-                    known.store(up.map_or(-1, i8::from), Relaxed);
+                let (status, now) = readiness::of(&app).await;
+                known.0.store(i8::from(status.is_success()), Relaxed);
+                for (known, state) in
+                    known.1.iter().zip([now.checks.database, now.checks.redis, now.checks.blobs])
+                {
+                    known.store(
+                        if state == State::Unused { -1 } else { i8::from(state == State::Ok) },
+                        Relaxed,
+                    );
                 }
                 tokio::time::sleep(HEALTH_INTERVAL).await;
             }
         });
         self.meter
+            .u64_observable_gauge("tenora_ready")
+            .with_description(
+                "1 while the server should be sent requests, as /readyz says; asked every five seconds",
+            )
+            .with_callback(move |told| {
+                if let Ok(ready) = u64::try_from(ready.load(Relaxed)) {
+                    told.observe(ready, &[]);
+                }
+            })
+            .build();
+        self.meter
             .u64_observable_gauge("tenora_dependency_up")
             .with_description("1 while it answers; asked every five seconds")
             .with_callback(move |told| {
-                for (dependency, known) in ["database", "redis", "blobs"].into_iter().zip(health.iter()) {
+                for (dependency, known) in NAMES.into_iter().zip(up.iter()) {
                     if let Ok(up) = u64::try_from(known.load(Relaxed)) {
                         told.observe(up, &[KeyValue::new("dependency", dependency)]);
                     }

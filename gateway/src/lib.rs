@@ -26,6 +26,8 @@ pub mod push;
 
 pub mod gauges;
 
+pub mod readiness;
+
 pub mod app;
 
 pub mod admission;

@@ -15,7 +15,7 @@ use actix_web::{
 use anyhow::Context;
 use serde_json::json;
 
-use crate::{api::health, app::App, error::ApiError, telemetry::Telemetry};
+use crate::{app::App, error::ApiError, readiness, telemetry::Telemetry};
 
 /// Requests at the same time; each is a scraper's or a probe's.
 const MAX_CONNECTIONS: usize = 64;
@@ -85,7 +85,7 @@ async fn alive() -> HttpResponse {
 async fn is_ready(app: Data<OnceLock<Data<App>>>) -> HttpResponse {
     match app.get() {
         Some(app) => {
-            let (code, readiness) = health::readiness(app).await;
+            let (code, readiness) = readiness::of(app).await;
             HttpResponse::build(code).json(readiness)
         }
         None => HttpResponse::ServiceUnavailable().json(json!({

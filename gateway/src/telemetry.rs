@@ -109,10 +109,11 @@ fn meter_provider(
     otlp: Option<&OtlpSettings>,
     (registry, exports): (&Registry, &Arc<Exports>),
 ) -> anyhow::Result<SdkMeterProvider> {
-    let mut metrics = SdkMeterProvider::builder().with_view(|instrument: &opentelemetry_sdk::metrics::Instrument| {
-        let stream = opentelemetry_sdk::metrics::Stream::builder().with_cardinality_limit(MAX_STREAMS);
-        instrument.name().starts_with("tenora_").then(|| stream.build().ok()).flatten()
-    });
+    let mut metrics =
+        SdkMeterProvider::builder().with_view(|instrument: &opentelemetry_sdk::metrics::Instrument| {
+            let stream = opentelemetry_sdk::metrics::Stream::builder().with_cardinality_limit(MAX_STREAMS);
+            instrument.name().starts_with("tenora_").then(|| stream.build().ok()).flatten()
+        });
     if let Some(otlp) = otlp {
         metrics = metrics.with_resource(otlp::resource(otlp)).with_reader(otlp::metrics(otlp, exports)?);
     }

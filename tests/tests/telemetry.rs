@@ -105,16 +105,7 @@ async fn an_upload_is_one_trace() {
     let trace = collector.trace(TRACE, root).await;
     assert_eq!(
         trace.tree(CALLER),
-        [
-            root,
-            "  authenticate",
-            "  parse",
-            "  receive",
-            "  push",
-            "    check",
-            "    canary",
-            "    commit",
-        ]
+        [root, "  authenticate", "  parse", "  receive", "  push", "    check", "    canary", "    commit",]
     );
 }
 
@@ -219,8 +210,14 @@ async fn the_operators_address_shows_what_happens_and_no_more() {
     let numbers = server.metrics().await;
     let value = |line: &str| numbers.lines().find_map(|known| known.strip_prefix(line)).map(str::trim);
     assert_eq!(value(r#"tenora_requests_total{outcome="finished",tenant="acme"}"#), Some("1"));
-    assert_eq!(value(r#"vllm:request_success_total{engine="0",finished_reason="stop",model_name="base"}"#), Some("1"));
-    assert_eq!(value(r#"tenora_http_requests_total{code="404",method="POST",route="/v1/chat/completions"}"#), Some("1"));
+    assert_eq!(
+        value(r#"vllm:request_success_total{engine="0",finished_reason="stop",model_name="base"}"#),
+        Some("1")
+    );
+    assert_eq!(
+        value(r#"tenora_http_requests_total{code="404",method="POST",route="/v1/chat/completions"}"#),
+        Some("1")
+    );
     assert_eq!(value(r#"tenora_dependency_up{dependency="database"}"#), Some("1"));
     assert_eq!(value("tenora_limiter_fallback"), Some("0"));
     assert_eq!(ops.get("/healthz").await.status, 200);

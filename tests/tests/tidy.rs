@@ -202,8 +202,13 @@ fn paths(document: &str) -> Vec<&str> {
 fn paths_in_documents_exist() {
     let root = repository();
     let mut problems = Vec::new();
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md", "docs/jwt.md"] {
-        let text = fs::read_to_string(root.join(document)).expect(document);
+    let named = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "bench/README.md", "deploy/README.md"];
+    let guides =
+        fs::read_dir(root.join("docs")).expect("a folder").map(|entry| entry.expect("readable").path());
+    let guides = guides.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    for document in named.into_iter().map(|name| root.join(name)).chain(guides) {
+        let text = fs::read_to_string(&document).expect("it is there");
+        let document = document.display();
         let missing =
             |path: &&str| !root.join(path).exists() && !path.trim_start_matches("./").starts_with(".tenora");
         problems.extend(

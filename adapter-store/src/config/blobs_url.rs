@@ -24,6 +24,13 @@ pub struct Bucket {
     prefix: Option<String>,
 }
 
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "s3://{}", self.name)?;
+        self.prefix.iter().try_for_each(|prefix| write!(f, "/{prefix}"))
+    }
+}
+
 impl Bucket {
     pub(crate) fn name(&self) -> &str {
         &self.name

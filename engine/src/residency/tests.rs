@@ -113,7 +113,11 @@ fn a_tenant_above_its_share_makes_room_for_one_within_it_and_not_the_other_way_r
     for _ in 0..10 {
         bench.settle();
     }
-    assert_eq!(bench.residency.stats().evictions, crate::stats::Evictions { idle: 0, share: 2, fault: 0 }, "and then it stays so");
+    assert_eq!(
+        bench.residency.stats().evictions,
+        crate::stats::Evictions { idle: 0, share: 2, fault: 0 },
+        "and then it stays so"
+    );
     bench.requests.retain(|(_, tenant, _)| *tenant == 2);
     bench.settle();
     bench.settle();

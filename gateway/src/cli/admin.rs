@@ -1,5 +1,6 @@
 //! `tenora tenant …`, `tenora usage` and `tenora audit`: what the operator does.
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -119,7 +120,13 @@ impl TenantCommand {
                 change(&key, &slug, json!({ "status": "active" }), "is active").await
             }
             Self::Limit { slug, limits, key } => {
-                change(&key, &slug, json!({ "limits": limits.body() }), "has these limits").await
+                let limits = limits.body();
+                if limits.as_object().is_none_or(Map::is_empty) {
+                    bail!(
+                        "name the limits that {slug} is to have, such as --requests-per-minute 600: all others follow the server's defaults"
+                    );
+                }
+                change(&key, &slug, json!({ "limits": limits }), "has these limits").await
             }
             Self::Delete { slug, key, .. } => {
                 let deleted = key.client()?.delete(&["admin", "v1", "tenants", &slug]).await?;

@@ -43,7 +43,7 @@ impl Reader {
                 Some(variable) if !value.trim().is_empty() => {
                     reader.set.insert(variable.name, value.trim().to_owned());
                 }
-                None if CLIENT_VARIABLES.contains(&name.as_str()) => {}
+                None if CLIENT_VARIABLES.contains(&name.as_str()) || is_service_link(&name) => {}
                 None if name.starts_with("TENORA_") && !name.starts_with("TENORA_TEST_") => {
                     let hint = nearest(&name, known.clone().map(|variable| variable.name));
                     reader.mistakes.push(format!("{name}: no such setting; did you mean {hint}?"));
@@ -101,6 +101,12 @@ impl Reader {
     pub(super) fn finish(self) -> Mistakes {
         Mistakes(self.mistakes)
     }
+}
+
+/// What Kubernetes puts into every container's environment where a Service is called `tenora`.
+fn is_service_link(name: &str) -> bool {
+    let ends = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT", "_TCP", "_TCP_PROTO", "_TCP_PORT", "_TCP_ADDR"];
+    name.contains("_SERVICE_PORT_") || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// The known name that differs least, by the length of the common start and end.

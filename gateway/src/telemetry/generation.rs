@@ -96,7 +96,8 @@ impl Asked {
 
 /// A prompt as the conventions write it.
 pub fn content(prompt: &Prompt) -> String {
-    let message = |role: &str, text: &str| json!({"role": role, "parts": [{"type": "text", "content": text}]});
+    let message =
+        |role: &str, text: &str| json!({"role": role, "parts": [{"type": "text", "content": text}]});
     let messages: Vec<_> = match prompt {
         Prompt::Chat(messages) => messages.iter().map(|said| message(&said.role, &said.content)).collect(),
         Prompt::Text(text) => vec![message("user", text)],
@@ -260,7 +261,8 @@ impl Tracked {
             if took == Duration::ZERO {
                 continue;
             }
-            let mut span = tracer.span_builder(name).with_start_time(from).start_with_context(&tracer, &parent);
+            let mut span =
+                tracer.span_builder(name).with_start_time(from).start_with_context(&tracer, &parent);
             if name == "load" {
                 span.set_attribute(opentelemetry::KeyValue::new(names::TIER, "disk"));
             }

@@ -14,22 +14,23 @@ use tenora_engine::{FinishReason, Observer, Progress, Step};
 use super::tenants::Tenants;
 
 const TTFT_S: &[f64] = &[
-    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
-    160.0, 640.0, 2560.0,
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0,
+    80.0, 160.0, 640.0, 2560.0,
 ];
 const GAP_S: &[f64] = &[
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0,
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0,
+    40.0, 80.0,
 ];
 const REQUEST_S: &[f64] = &[
-    0.05, 0.1, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0, 240.0, 480.0,
-    960.0, 1920.0, 7680.0,
+    0.05, 0.1, 0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0, 120.0,
+    240.0, 480.0, 960.0, 1920.0, 7680.0,
 ];
 const SHORT_S: &[f64] =
     &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
-const LOAD_S: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-const TOKENS: &[f64] = &[
-    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5,
-];
+const LOAD_S: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const TOKENS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5];
 const ROWS: &[f64] =
     &[1.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0];
 const FEW: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
@@ -92,14 +93,39 @@ impl Metrics {
             model: model_labels(model),
             tenants,
             http_requests: counter(meter, "tenora_http_requests", "HTTP requests, by route and status"),
-            http_seconds: seconds("tenora_http_request_seconds", "HTTP requests, from the head to the last byte of the answer", REQUEST_S),
-            overhead: seconds("tenora_gateway_overhead_seconds", "From a generation's head to its submission to the engine: all that is not the engine, the reading of the body included", SHORT_S),
-            cold_wait: seconds("tenora_adapter_cold_wait_seconds", "How long generations waited for their adapters, of those that had to", LOAD_S),
-            loads: seconds("tenora_adapter_load_seconds", "Loads of adapters: tier blob = from the blob store to local disk, tier disk = from there into memory", LOAD_S),
+            http_seconds: seconds(
+                "tenora_http_request_seconds",
+                "HTTP requests, from the head to the last byte of the answer",
+                REQUEST_S,
+            ),
+            overhead: seconds(
+                "tenora_gateway_overhead_seconds",
+                "From a generation's head to its submission to the engine: all that is not the engine, the reading of the body included",
+                SHORT_S,
+            ),
+            cold_wait: seconds(
+                "tenora_adapter_cold_wait_seconds",
+                "How long generations waited for their adapters, of those that had to",
+                LOAD_S,
+            ),
+            loads: seconds(
+                "tenora_adapter_load_seconds",
+                "Loads of adapters: tier blob = from the blob store to local disk, tier disk = from there into memory",
+                LOAD_S,
+            ),
             step_seconds: seconds("tenora_step_seconds", "One step of the engine", SHORT_S),
-            step_adapters: counts(meter, "tenora_step_adapters", "Different adapters in one step; the base alone counts as one", FEW),
+            step_adapters: counts(
+                meter,
+                "tenora_step_adapters",
+                "Different adapters in one step; the base alone counts as one",
+                FEW,
+            ),
             pushes: counter(meter, "tenora_pushes", "Uploaded adapters, by what became of them"),
-            push_seconds: seconds("tenora_push_seconds", "Check, canary and commit of an uploaded adapter", REQUEST_S),
+            push_seconds: seconds(
+                "tenora_push_seconds",
+                "Check, canary and commit of an uploaded adapter",
+                REQUEST_S,
+            ),
             request: RequestMetrics::new(meter),
         }
     }
@@ -172,19 +198,67 @@ impl RequestMetrics {
         let seconds = |name, about, bounds| histogram(meter, name, about, bounds);
         Self {
             ended: counter(meter, "vllm:request_success", "Generations that have ended, by reason"),
-            ttft: seconds("vllm:time_to_first_token_seconds", "From the request's arrival to its first token", TTFT_S),
-            gap: seconds("vllm:inter_token_latency_seconds", "From one token of an answer to the next", GAP_S),
-            per_token: seconds("vllm:request_time_per_output_token_seconds", "Decoding time of a request for each token after the first", GAP_S),
-            e2e: seconds("vllm:e2e_request_latency_seconds", "From the request's arrival to its end", REQUEST_S),
+            ttft: seconds(
+                "vllm:time_to_first_token_seconds",
+                "From the request's arrival to its first token",
+                TTFT_S,
+            ),
+            gap: seconds(
+                "vllm:inter_token_latency_seconds",
+                "From one token of an answer to the next",
+                GAP_S,
+            ),
+            per_token: seconds(
+                "vllm:request_time_per_output_token_seconds",
+                "Decoding time of a request for each token after the first",
+                GAP_S,
+            ),
+            e2e: seconds(
+                "vllm:e2e_request_latency_seconds",
+                "From the request's arrival to its end",
+                REQUEST_S,
+            ),
             queue: seconds("vllm:request_queue_time_seconds", "Time in the engine's queue", REQUEST_S),
-            prefill: seconds("vllm:request_prefill_time_seconds", "From the first scheduled row to the first token", REQUEST_S),
-            decode: seconds("vllm:request_decode_time_seconds", "From the first token to the last", REQUEST_S),
-            inference: seconds("vllm:request_inference_time_seconds", "From the first scheduled row to the last token", REQUEST_S),
-            prompt_tokens: counts(meter, "vllm:request_prompt_tokens", "Tokens of a request's prompt", TOKENS),
-            generation_tokens: counts(meter, "vllm:request_generation_tokens", "Tokens generated for a request", TOKENS),
-            iteration_tokens: counts(meter, "vllm:iteration_tokens_total", "Rows of one step: tokens of prompts, and one for each sequence that decodes", ROWS),
+            prefill: seconds(
+                "vllm:request_prefill_time_seconds",
+                "From the first scheduled row to the first token",
+                REQUEST_S,
+            ),
+            decode: seconds(
+                "vllm:request_decode_time_seconds",
+                "From the first token to the last",
+                REQUEST_S,
+            ),
+            inference: seconds(
+                "vllm:request_inference_time_seconds",
+                "From the first scheduled row to the last token",
+                REQUEST_S,
+            ),
+            prompt_tokens: counts(
+                meter,
+                "vllm:request_prompt_tokens",
+                "Tokens of a request's prompt",
+                TOKENS,
+            ),
+            generation_tokens: counts(
+                meter,
+                "vllm:request_generation_tokens",
+                "Tokens generated for a request",
+                TOKENS,
+            ),
+            iteration_tokens: counts(
+                meter,
+                "vllm:iteration_tokens_total",
+                "Rows of one step: tokens of prompts, and one for each sequence that decodes",
+                ROWS,
+            ),
             n: counts(meter, "vllm:request_params_n", "The parameter n of a request", FEW),
-            max_tokens: counts(meter, "vllm:request_params_max_tokens", "The parameter max_tokens of a request", TOKENS),
+            max_tokens: counts(
+                meter,
+                "vllm:request_params_max_tokens",
+                "The parameter max_tokens of a request",
+                TOKENS,
+            ),
         }
     }
 

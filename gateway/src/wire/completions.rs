@@ -8,8 +8,7 @@ use tenora_engine::{FinishReason, Prompt, Sampling, TokenLogprob};
 use utoipa::ToSchema;
 
 use super::generation::{
-    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one,
-    generation_request, refuse,
+    Answer, Head, OneOrMany, Piece, Shape, StreamOptions, Usage, at_least_one, generation_request, refuse,
 };
 use crate::error::ApiError;
 

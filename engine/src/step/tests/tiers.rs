@@ -38,7 +38,10 @@ fn an_adapter_is_loaded_once_for_all_who_wait_and_found_by_who_comes_later() {
     drop(waiting);
     let adapters = bench.stepper.stats().adapters;
     assert_eq!((bench.loads(0), adapters.loads, adapters.misses, adapters.hits), (1, 1, 10, 1));
-    assert_eq!((adapters.evictions, adapters.waits_for_room, adapters.waiting), (crate::stats::Evictions::default(), 0, 0));
+    assert_eq!(
+        (adapters.evictions, adapters.waits_for_room, adapters.waiting),
+        (crate::stats::Evictions::default(), 0, 0)
+    );
 }
 
 /// One step, which does not count while a load's thread is still at work: the fake's steps take no time.
