@@ -229,7 +229,7 @@ async fn collector(otlp: &OtlpSettings) -> Finding {
         for (name, value) in &otlp.headers {
             request = request.header(name, value.expose_secret());
         }
-        let answer = request.body("").send().await.map_err(|error| chain(&error))?;
+        let answer = request.body("").send().await.map_err(|error| chain(&error.without_url()))?;
         if answer.status().is_success() { Ok(()) } else { Err(format!("it answers {}", answer.status())) }
     };
     let endpoint = &otlp.endpoint;
@@ -268,9 +268,9 @@ fn model(config: &Config) -> Vec<Finding> {
     };
     let Plan { class, parameters, context_length, kv_tokens, .. } = plan;
     let served = format!(
-        "{} ({class}, {:.2} billion parameters), {context_length} tokens of context; every tensor is there",
+        "{} ({class}, {:.0} million parameters), {context_length} tokens of context; every tensor is there",
         settings.model.id(),
-        parameters as f64 / 1e9
+        parameters as f64 / 1e6
     );
     let contexts = kv_tokens / context_length.max(1);
     let pool = format!(

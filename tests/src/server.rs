@@ -143,9 +143,14 @@ impl Server {
 
     /// A client of the operator's address, where there is one.
     pub fn ops(&self) -> Client {
+        Client::new(&format!("http://{}", self.ops_address()), None)
+    }
+
+    /// The operator's address, where there is one.
+    pub fn ops_address(&self) -> &str {
         let told = self.welcome.iter().find_map(|line| line.trim().strip_prefix("metrics"));
-        let url = told.expect("TENORA_OPS_LISTEN is set").trim().trim_end_matches("/metrics");
-        Client::new(url, None)
+        let url = told.expect("TENORA_OPS_LISTEN is set").trim();
+        url.trim_start_matches("http://").trim_end_matches("/metrics")
     }
 
     /// What Prometheus would read now.
