@@ -248,19 +248,20 @@ impl AdapterStore {
 }
 
 /// Follows the epoch, notes when keys were used, and ends what dead servers left, until the store is dropped.
-async fn keep_rows_true(parts: Weak<Parts>) {
+async fn keep_rows_true(store: Weak<Parts>) {
     for poll in 1u64.. {
+        let Some(parts) = store.upgrade() else { return };
+        tend(AdapterStore(parts), poll.is_multiple_of(POLLS_PER_NOTE)).await;
         tokio::time::sleep(POLL).await;
-        let Some(parts) = parts.upgrade() else { return };
-        parts.credentials.refresh(&parts.database).await;
-        if poll.is_multiple_of(POLLS_PER_NOTE) {
-            parts.credentials.note_uses(&parts.database).await;
-            if let Err(error) = AdapterStore(parts).end_abandoned_pushes(PUSH_SILENCE).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "abandoned pushes were not looked for"
-                );
-            }
+    }
+}
+
+async fn tend(store: AdapterStore, notes: bool) {
+    store.0.credentials.refresh(&store.0.database).await;
+    if notes {
+        store.0.credentials.note_uses(&store.0.database).await;
+        if let Err(error) = store.end_abandoned_pushes(PUSH_SILENCE).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "abandoned pushes were not looked for");
         }
     }
 }

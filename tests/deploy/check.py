@@ -11,6 +11,7 @@ import manifests
 import queries
 
 CHECKS = [
+    queries.snapshot,
     queries.expressions,
     documents.alerts,
     documents.runbook,

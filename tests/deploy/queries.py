@@ -1,6 +1,7 @@
 """Expressions of rules, boards and the autoscaler, held against what a server really exposes."""
 
 import json
+import os
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -37,6 +38,20 @@ def exposed(text):
         for sample in family.samples:
             metrics.setdefault(sample.name, set()).update(sample.labels)
     return metrics
+
+
+def snapshot(tree, metrics):
+    """What a server exposes, and with which labels, is what tests/deploy/metrics.txt says."""
+    lines = [f"{name}{{{','.join(sorted(own - {'le'}))}}}" for name, own in metrics.items() if own is not None]
+    # A histogram is one name.
+    now = "".join(f"{line}\n" for line in sorted(lines) if not re.search(r"_(sum|count)\{", line))
+    kept = Path(tree, "tests/deploy/metrics.txt")
+    if os.environ.get("TENORA_TEST_WRITE") == "1":
+        kept.write_text(now, encoding="utf-8")
+    before = kept.read_text(encoding="utf-8") if kept.exists() else ""
+    advice = "boards and alerts of others may need it; TENORA_TEST_WRITE=1 writes the list anew"
+    gone = [f"{line} is not exposed any more: {advice}" for line in sorted(set(before.split()) - set(now.split()))]
+    return gone + [f"{line} is new: {advice}" for line in sorted(set(now.split()) - set(before.split()))]
 
 
 class Known:

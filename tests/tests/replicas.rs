@@ -254,10 +254,35 @@ async fn an_outage_of_postgres_is_no_wrong_key_and_loses_no_usage() {
         }
         if wire != Outage::Over {
             server.client(Some(&stranger)).get("/v1/models").await.expect_error(503, "storage_unavailable");
-            assert_eq!(server.client(None).get("/readyz").await.status, 503);
+            // It goes on with what it knows, and so it should go on being asked.
+            let ready = server.client(None).get("/readyz").await;
+            assert_eq!((ready.status, &ready.body["status"]), (200, &json!("degraded")));
+            assert_eq!(ready.body["checks"]["database"], "unreachable");
         }
     }
     assert_eq!(used(&server, "acme", answered).await, [answered, sum[0], sum[1]]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_that_is_longer_than_can_be_bridged_is_told_to_load_balancers() {
+    let Some(production) = Production::make().await else { return };
+    let settings = production.settings(&["serve"]).with("TENORA_OUTAGE_GRACE_S", "2");
+    let server = settings.start();
+    let client = server.client(None);
+    assert_eq!(client.get("/readyz").await.status, 200);
+    production.postgres(Outage::Cut);
+    let started = Instant::now();
+    while client.get("/readyz").await.status == 200 {
+        assert!(started.elapsed() < Duration::from_secs(30), "nobody knows a key any more");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(started.elapsed() > Duration::from_secs(1), "it bridged what it could");
+    production.postgres(Outage::Over);
+    let started = Instant::now();
+    while client.get("/readyz").await.status != 200 {
+        assert!(started.elapsed() < Duration::from_secs(30), "the database is back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

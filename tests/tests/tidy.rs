@@ -192,7 +192,7 @@ fn paths(document: &str) -> Vec<&str> {
             word.contains('/')
                 && word.chars().all(plain)
                 && !word.starts_with('/')
-                && !word.starts_with("target/")
+                && !["target/", "http/"].iter().any(|elsewhere| word.starts_with(elsewhere))
         }));
     }
     found
