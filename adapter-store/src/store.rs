@@ -81,6 +81,7 @@ impl AdapterStore {
             keys,
             turns: Turns::new(),
         });
+        parts.credentials.refresh(&parts.database).await;
         tokio::spawn(keep_rows_true(Arc::downgrade(&parts)));
         tokio::spawn(end_uploads(Arc::downgrade(&parts)));
         let sweeper = Sweeper::new(&parts.database, &parts.blobs, &config.blobs, false);
@@ -250,9 +251,9 @@ impl AdapterStore {
 /// Follows the epoch, notes when keys were used, and ends what dead servers left, until the store is dropped.
 async fn keep_rows_true(store: Weak<Parts>) {
     for poll in 1u64.. {
+        tokio::time::sleep(POLL).await;
         let Some(parts) = store.upgrade() else { return };
         tend(AdapterStore(parts), poll.is_multiple_of(POLLS_PER_NOTE)).await;
-        tokio::time::sleep(POLL).await;
     }
 }
 
