@@ -129,6 +129,7 @@ async fn admission(config: &Config, store: &AdapterStore) -> anyhow::Result<Admi
 }
 
 async fn start_engine(config: EngineConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Engine> {
+    tracing::info!(folder = %config.model.display(), "Loading the base model");
     let bar = progress::bytes("Loading the base model");
     let loading = bar.clone();
     let started = tokio::task::spawn_blocking(move || {

@@ -13,6 +13,7 @@ mod stream;
 
 mod adapter;
 
+mod required;
 mod tree;
 mod wire;
 
@@ -29,6 +30,7 @@ pub use client::{Client, Reply};
 pub use collector::{Collector, Mood, Trace, hex};
 pub use production::{ADMIN_KEY, Outage, Production};
 
+pub use required::required;
 pub use server::{Server, Settings, binary};
 pub use stream::{Stream, chat};
 pub use tree::repository;

@@ -54,13 +54,24 @@ impl Production {
         (settings, server)
     }
 
-    /// A replica's settings.
-    pub fn settings(&self, arguments: &[&str]) -> Settings {
+    /// The schema's URL, through the wire that can be cut.
+    pub fn database(&self) -> String {
         let through = self.server.replacen(authority(&self.server), &self.postgres.address, 1);
         let mark = if through.contains('?') { '&' } else { '?' };
-        let database = format!("{through}{mark}options=-c%20search_path%3D{}", self.schema);
+        format!("{through}{mark}options=-c%20search_path%3D{}", self.schema)
+    }
+
+    /// Whether the server speaks TLS.
+    pub async fn has_tls(&self) -> bool {
+        let mut connection = PgConnection::connect(&self.server).await.expect("the server answers");
+        let ssl = sqlx::query_scalar::<_, String>("SHOW ssl").fetch_one(&mut connection).await;
+        ssl.expect("it says so") == "on"
+    }
+
+    /// A replica's settings.
+    pub fn settings(&self, arguments: &[&str]) -> Settings {
         Settings::on_base(arguments)
-            .with("TENORA_DATABASE_URL", &database)
+            .with("TENORA_DATABASE_URL", &self.database())
             .with("TENORA_REDIS_URL", &self.redis_url)
             .with("TENORA_REDIS_PREFIX", &self.prefix)
             .with("TENORA_ADMIN_KEY", ADMIN_KEY)
