@@ -148,7 +148,10 @@ async fn neither_prompts_nor_keys_are_in_what_is_sent() {
         sent.iter().any(|body| body.windows(words.len()).any(|window| window == words.as_bytes()))
     };
     assert!(holds("ticket-triage@1") && holds("acme") && holds("deployment.environment.name"));
-    assert!(holds("vllm:num_requests_running") && holds("tenora_adapter_load_seconds"), "metrics are sent too");
+    assert!(
+        holds("vllm:num_requests_running") && holds("tenora_adapter_load_seconds"),
+        "metrics are sent too"
+    );
     for private in [QUESTION, &answer, &secret, "Bearer"] {
         assert!(!holds(private), "{private} was sent");
     }

@@ -27,7 +27,8 @@ impl Redis {
         }
         let folder = tempfile::tempdir().expect("a folder");
         certificates(folder.path());
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
         let process = Command::new("redis-server")
             .args(["--port", "0", "--tls-port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -58,19 +59,27 @@ impl Drop for Redis {
 /// `ca.pem`, and `cert.pem` with `key.pem` for localhost.
 fn certificates(folder: &Path) {
     let openssl = |line: &str| {
-        let made = Command::new("openssl").args(line.split(' ')).current_dir(folder).output().expect("it runs");
+        let made =
+            Command::new("openssl").args(line.split(' ')).current_dir(folder).output().expect("it runs");
         assert!(made.status.success(), "openssl {line}: {}", String::from_utf8_lossy(&made.stderr));
     };
     fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").expect("written");
-    openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca-key.pem -out ca.pem -days 2 -subj /CN=Tests");
-    openssl("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /CN=localhost");
-    openssl("x509 -req -in request.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem -days 2 -extfile names");
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca-key.pem -out ca.pem -days 2 -subj /CN=Tests",
+    );
+    openssl(
+        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /CN=localhost",
+    );
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem -days 2 -extfile names",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_is_believed_with_a_certificate_of_an_authority_that_the_system_believes() {
     let Some(redis) = Redis::start() else { return };
-    let settings = Settings::base().with("TENORA_REDIS_URL", &redis.url()).with("SSL_CERT_FILE", &redis.authority());
+    let settings =
+        Settings::base().with("TENORA_REDIS_URL", &redis.url()).with("SSL_CERT_FILE", &redis.authority());
     let server = settings.start();
     let client = server.client(None);
     let started = Instant::now();
