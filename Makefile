@@ -1,7 +1,7 @@
 # The only commands: people and CI call the same ones.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build-tests test test-rust test-clients test-deploy test-docs fuzz check bench bench-gateway bench-registry fmt
+.PHONY: help run dashboard build-tests test test-rust test-clients test-deploy test-docs test-dashboard fuzz check bench bench-gateway bench-registry fmt
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TENORA := $(TARGET)/release/tenora
@@ -10,14 +10,22 @@ NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-run: ## Build, and serve the demo on 127.0.0.1:8080
+run: dashboard ## Build, and serve the demo on 127.0.0.1:8080
 	cargo build --release -p tenora-gateway
 	$(TENORA) serve --demo
 
-test: test-rust test-clients test-deploy test-docs ## Run everything; what needs an absent service says SKIPPED
+test: test-rust test-clients test-deploy test-docs test-dashboard ## Run everything; what needs an absent service says SKIPPED
+
+# Built anew when a file of it has changed; without Node there is a page that says how to get it.
+DASHBOARD := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/dist -prune -o -type f -print)
+dashboard: dashboard/dist/app/index.html ## Build the web page that is put into the binary
+
+dashboard/dist/app/index.html: $(DASHBOARD)
+	@if command -v npm >/dev/null; then cd dashboard && npm ci --silent --no-audit --no-fund && npm run --silent build; \
+	else echo "SKIPPED: the dashboard: Node is not installed; without it the page says how to get it"; fi
 
 # The binary is built with the features that the tests unify to: else every shared crate would be built twice.
-build-tests:
+build-tests: dashboard
 	cargo build --release --workspace --all-targets
 
 test-rust: build-tests ## Run the Rust suites
@@ -33,6 +41,9 @@ test-clients: build-tests ## Run the official OpenAI clients, a short demo evalu
 
 test-docs: build-tests ## Run the commands of README.md and docs/, and check their links
 	tests/docs/run.sh $(TENORA)
+
+test-dashboard: build-tests ## Use the dashboard in a browser, as an operator and as tenants
+	tests/dashboard/run.sh $(TENORA)
 
 test-deploy: build-tests ## Hold deploy/ and the run book against a running demo's metrics and against themselves
 	tests/deploy/run.sh $(TENORA)

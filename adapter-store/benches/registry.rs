@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, ModelRef, Paging, S3Access,
-    StoreConfig, TenantId, TenantSlug,
+    StoreConfig, TenantId, TenantSlug, TenantsWanted,
 };
 
 const TENANTS: u32 = 10_000;
@@ -188,7 +188,7 @@ async fn tenant_pages(store: &AdapterStore) -> Outcome<Vec<Duration>> {
     let (operator, mut paging, mut times) = (store.operator(Actor::SYSTEM), Paging::first(), Vec::new());
     loop {
         let began = Instant::now();
-        let page = operator.list_tenants(&paging).await?;
+        let page = operator.list_tenants(&TenantsWanted::default(), &paging).await?;
         times.push(began.elapsed());
         paging.after = page.items.last().map(|tenant| tenant.slug.clone());
         if !page.has_more {

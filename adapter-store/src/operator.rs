@@ -15,7 +15,7 @@ use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
 use crate::rows::{adapters, aliases, epoch, keys, now, tenants, usage_sums, versions};
 use crate::sweep::purge;
-use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus};
+use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus, TenantsWanted};
 use crate::usage_query::{UsagePage, UsageQuery};
 
 /// All tenants, in the name of one actor.
@@ -51,9 +51,13 @@ impl OperatorStore {
         Ok(tenant)
     }
 
-    /// Tenants in the order of their slugs.
-    pub async fn list_tenants(&self, paging: &Paging<TenantSlug>) -> Result<Page<Tenant>, StoreError> {
-        tenants::list(&mut self.parts.database.read(Whose::Operator).await?, paging).await
+    /// Tenants, in the wanted order.
+    pub async fn list_tenants(
+        &self,
+        wanted: &TenantsWanted,
+        paging: &Paging<TenantSlug>,
+    ) -> Result<Page<Tenant>, StoreError> {
+        tenants::list(&mut self.parts.database.read(Whose::Operator).await?, wanted, paging).await
     }
 
     /// One tenant, or [`StoreError::TenantNotFound`].

@@ -25,6 +25,29 @@ pub struct Tenant {
     pub created_at: OffsetDateTime,
 }
 
+/// Which tenants a list is to have, and in which order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TenantsWanted {
+    /// What their slugs or names hold, whatever its case; empty = all.
+    pub contains: String,
+    /// Their order.
+    pub order: TenantOrder,
+}
+
+/// An order of tenants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TenantOrder {
+    /// By slug.
+    #[default]
+    Slug,
+    /// By slug, from the end.
+    SlugDown,
+    /// The oldest first.
+    CreatedAt,
+    /// The newest first.
+    CreatedAtDown,
+}
+
 /// Whether a tenant may use the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TenantStatus {

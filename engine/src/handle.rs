@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, mpsc as queue},
     task::{Context, Poll},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_core::Stream;
@@ -33,13 +33,15 @@ use crate::{
     request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Prompt, ResponseFormat},
     residency::{self, Residency},
     runner::{self, BaseFacts, ObservedLoader, Runner, cpu::CpuRunner, reference::ReferenceRunner},
-    stats::{Capacity, Stats},
+    stats::{Capacity, Resident, Stats},
     step::{Limits, Stepper},
     template::ChatTemplate,
     tokenizer::TextCodec,
     worker::{self, Command},
 };
 
+/// How long the engine may take to say which adapters are in memory: a step.
+const RESIDENTS_WAIT: Duration = Duration::from_secs(2);
 /// Commands beyond the waiting requests that find room: wake-ups and the stop.
 const SPARE_COMMANDS: usize = 16;
 
@@ -210,6 +212,15 @@ impl Engine {
     /// What the engine is doing.
     pub fn stats(&self) -> Stats {
         self.0.stats.borrow().clone()
+    }
+
+    /// The adapters in memory, the last wanted first; none when the engine has no time to say so.
+    pub async fn residents(&self) -> Vec<Resident> {
+        let (tell, told) = oneshot::channel();
+        if self.0.commands.try_send(Command::Residents(tell)).is_err() {
+            return Vec::new();
+        }
+        timeout(RESIDENTS_WAIT, told).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Checks a request and encodes its prompt: what it can cost is known then.

@@ -51,4 +51,4 @@ pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,
 };
-pub use stats::{AdapterStats, Capacity, DisabledAdapter, Evictions, Stats, TokenStats};
+pub use stats::{AdapterStats, Capacity, DisabledAdapter, Evictions, Resident, Stats, TokenStats};

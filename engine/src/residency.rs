@@ -28,7 +28,7 @@ use crate::{
     lora::codes,
     request::{AdapterFiles, CacheDomain},
     runner::{AdapterLoader, ResidentAdapter},
-    stats::{AdapterStats, DisabledAdapter},
+    stats::{AdapterStats, DisabledAdapter, Resident},
 };
 
 pub(crate) type Digest = [u8; 32];
@@ -282,6 +282,18 @@ impl<A: ResidentAdapter> Residency<A> {
                 .collect(),
             ..self.counts.clone()
         }
+    }
+
+    /// The adapters that are there, the last wanted first.
+    pub(crate) fn residents(&self) -> Vec<Resident> {
+        let there = self.entries.iter().filter_map(|(digest, entry)| {
+            let in_use = Arc::strong_count(entry.adapter.as_ref()?) > 1;
+            let (owner, bytes) = (entry.owner.tenant, entry.bytes);
+            Some((entry.wanted, Resident { digest: *digest, owner, bytes, in_use }))
+        });
+        let mut there: Vec<_> = there.collect();
+        there.sort_by_key(|(wanted, resident)| (std::cmp::Reverse(*wanted), resident.digest));
+        there.into_iter().map(|(_, resident)| resident).collect()
     }
 
     /// Within the budget, and no more loads than may be.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::request::CacheDomain;
+
 /// A snapshot between two steps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -91,6 +93,19 @@ pub struct AdapterStats {
     pub waits_for_room: u64,
     /// Adapters out of service.
     pub disabled: Vec<DisabledAdapter>,
+}
+
+/// An adapter in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resident {
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// The tenant that wanted it last.
+    pub owner: CacheDomain,
+    /// Bytes it takes.
+    pub bytes: usize,
+    /// Whether sequences run with it.
+    pub in_use: bool,
 }
 
 /// An adapter that proved faulty.

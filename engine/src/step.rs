@@ -33,7 +33,7 @@ use crate::{
     observer::{Observer, Step},
     residency::{Digest, Residency, Waiter},
     runner::{BaseFacts, Logits, ResidentAdapter, Runner},
-    stats::TokenStats,
+    stats::{Resident, TokenStats},
     tokenizer::TextCodec,
 };
 
@@ -147,6 +147,11 @@ impl<R: Runner> Stepper<R> {
     pub(crate) fn accept(&mut self, submission: Submission) {
         let Self { requests, residency, arrivals, .. } = self;
         Intake { requests, residency, arrivals }.accept(submission);
+    }
+
+    /// The adapters in memory.
+    pub(crate) fn residents(&self) -> Vec<Resident> {
+        self.residency.residents()
     }
 
     /// Puts an adapter that proved faulty back into service.

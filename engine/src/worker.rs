@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     active::Submission,
     residency::Digest,
     runner::Runner,
-    stats::Stats,
+    stats::{Resident, Stats},
     step::{Progress, Stepper},
 };
 
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Wake,
     /// Put an adapter back into service.
     Enable(Box<Digest>),
+    /// Tell which adapters are in memory.
+    Residents(oneshot::Sender<Vec<Resident>>),
     /// End everything.
     Stop,
 }
@@ -45,6 +47,8 @@ pub(crate) fn run<R: Runner>(
                 Command::Submit(submission) => stepper.accept(*submission),
                 Command::Wake => {}
                 Command::Enable(digest) => stepper.enable(&digest),
+                // Whoever asked may be gone.
+                Command::Residents(told) => _ = told.send(stepper.residents()),
                 Command::Stop => return stepper.stop(),
             }
         }

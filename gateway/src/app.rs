@@ -1,8 +1,9 @@
 //! The wired parts, built once, and the one translation between store and engine.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,8 @@ use tenora_adapter_store::{
     AdapterName, AdapterStore, ModelRef, Staged, StoreError, Tenant, Version, VersionNumber,
 };
 use tenora_engine::{
-    AdapterFiles, AdapterReport, BaseInfo, Canary, Capacity, Engine, EngineError, GenerateRequest, Prepared,
-    Prompt, Sampling, Stats,
+    AdapterFiles, AdapterReport, BaseInfo, CacheDomain, Canary, Capacity, Engine, EngineError,
+    GenerateRequest, Prepared, Prompt, Sampling, Stats,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -28,6 +29,7 @@ use crate::{
         generation::{self, Asked, Operation, Tracked},
         metrics::Metrics,
     },
+    wire::live::ResidentAdapter,
 };
 
 /// Adapter checks that run at the same time; each reads every value of its file.
@@ -38,6 +40,8 @@ const CONCURRENT_CANARIES: usize = 1;
 const CONCURRENT_PUSHES: usize = 64;
 /// How long an adapter waits for its first answer behind others' requests.
 const CANARY_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Names of adapters that are remembered.
+const MAX_NAMES: usize = 10_000;
 const QUEUE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The server's parts.
@@ -53,6 +57,7 @@ pub struct App {
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
     told: Told,
+    names: Mutex<HashMap<(CacheDomain, [u8; 32]), Known>>,
     checks: Semaphore,
     canaries: Semaphore,
     pushes: Arc<Semaphore>,
@@ -66,6 +71,14 @@ pub struct Told {
     pub exports: Option<Arc<Exports>>,
     /// Whether traces hold prompts and answers.
     pub content: bool,
+}
+
+/// What an adapter that was handed to the engine is called.
+#[derive(Clone)]
+struct Known {
+    tenant: String,
+    adapter: String,
+    version: Option<u64>,
 }
 
 /// What a `model` field stands for.
@@ -116,6 +129,7 @@ impl App {
             usage_events_kept,
             engine,
             told,
+            names: Mutex::default(),
             checks: Semaphore::new(CONCURRENT_CHECKS),
             canaries: Semaphore::new(CONCURRENT_CANARIES),
             pushes: Arc::new(Semaphore::new(CONCURRENT_PUSHES)),
@@ -208,6 +222,7 @@ impl App {
         if let Some(took) = files.fetched() {
             self.told.metrics.fetched(took);
         }
+        self.remember(caller.tenant(), *version.digest.as_bytes(), &version.adapter, Some(version.number));
         Ok(ResolvedModel {
             echo: pinned(&version),
             digest: Some(version.digest.to_string()),
@@ -270,8 +285,47 @@ impl App {
         Ok(self.engine.check_adapter(config, weights).await?)
     }
 
+    /// The adapters in memory, by the names under which their tenants asked for them.
+    pub async fn residents(&self) -> Vec<ResidentAdapter> {
+        let residents = self.engine.residents().await;
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |resident: tenora_engine::Resident| {
+            let Known { tenant, adapter, version } = names.get(&(resident.owner, resident.digest))?.clone();
+            let digest = format!("sha256:{}", hex::encode(resident.digest));
+            let (bytes, in_use) = (resident.bytes, resident.in_use);
+            Some(ResidentAdapter { tenant, adapter, version, digest, bytes, in_use })
+        };
+        residents.into_iter().filter_map(named).collect()
+    }
+
+    fn remember(
+        &self,
+        tenant: &Tenant,
+        digest: [u8; 32],
+        adapter: &AdapterName,
+        version: Option<VersionNumber>,
+    ) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full map starts over: what is used is soon in it again.
+        if names.len() >= MAX_NAMES {
+            names.clear();
+        }
+        let known = names.entry((cache_domain(tenant), digest));
+        known.or_insert_with(|| Known {
+            tenant: tenant.slug.to_string(),
+            adapter: adapter.to_string(),
+            version: version.map(|version| version.get().into()),
+        });
+    }
+
     /// Has the engine answer once with staged files, on their owner's account. A full queue is others' traffic: it waits.
-    pub async fn canary(&self, owner: &Tenant, staged: &Arc<Staged>) -> Result<Canary, ApiError> {
+    pub async fn canary(
+        &self,
+        owner: &Tenant,
+        name: &AdapterName,
+        staged: &Arc<Staged>,
+    ) -> Result<Canary, ApiError> {
+        self.remember(owner, *staged.digest().as_bytes(), name, None);
         let deadline = Instant::now() + CANARY_PATIENCE;
         let turn = timeout_at(deadline.into(), self.canaries.acquire()).await;
         let _turn = turn.map_err(|_| ApiError::RequestTimeout)?.map_err(ApiError::internal)?;

@@ -5,6 +5,7 @@ mod bearer;
 mod identity;
 
 pub mod jwt;
+pub mod session;
 
 use std::{marker::PhantomData, net::IpAddr, sync::Arc, time::Instant};
 
@@ -17,7 +18,10 @@ use tenora_engine::CacheDomain;
 use tracing::{Instrument, Span, info_span};
 
 pub use self::identity::{Identity, TokenIdentity};
-use self::jwt::{Issuers, TokenError, looks_like_jwt};
+use self::{
+    jwt::{Issuers, TokenError, looks_like_jwt},
+    session::Sessions,
+};
 use crate::{client_address::TrustedProxies, error::ApiError, scope::Scope, telemetry};
 
 /// Checks credentials: tenants' keys against the store, the operator's against the configured ones.
@@ -26,7 +30,18 @@ pub struct Authenticator {
     admin_key: SecretString,
     viewer_key: Option<SecretString>,
     issuers: Issuers,
+    sessions: Sessions,
     proxies: TrustedProxies,
+}
+
+/// Whoever has signed in.
+pub enum Signed {
+    /// The operator.
+    Admin,
+    /// One who may only look.
+    Viewer,
+    /// A tenant.
+    Tenant(Identity),
 }
 
 /// The operator's own keys.
@@ -46,13 +61,48 @@ enum Rank {
 
 impl Authenticator {
     /// An authenticator for the store's keys, these of the operator, and tokens of these issuers.
-    pub fn new(store: AdapterStore, keys: OperatorKeys, issuers: Issuers, proxies: TrustedProxies) -> Self {
+    pub fn new(
+        store: AdapterStore,
+        keys: OperatorKeys,
+        issuers: Issuers,
+        sessions: Sessions,
+        proxies: TrustedProxies,
+    ) -> Self {
         let OperatorKeys { admin: admin_key, viewer: viewer_key } = keys;
-        Self { store, admin_key, viewer_key, issuers, proxies }
+        Self { store, admin_key, viewer_key, issuers, sessions, proxies }
+    }
+
+    /// Sessions of browsers.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Whose key this is, of whichever class.
+    pub async fn whoever(&self, presented: &str) -> Result<Signed, ApiError> {
+        match self.rank(presented.as_bytes()) {
+            Some(Rank::Admin) => Ok(Signed::Admin),
+            Some(Rank::Viewer) => Ok(Signed::Viewer),
+            None => self.identity(presented).await.map(Signed::Tenant),
+        }
+    }
+
+    /// The credential of a request: its Authorization header, else the session in its cookie.
+    fn presented(&self, request: &HttpRequest) -> Result<SecretString, ApiError> {
+        match bearer::token(request.headers()) {
+            Err(ApiError::MissingKey) => self
+                .sessions
+                .authorised(request)?
+                .map(|session| session.credential)
+                .ok_or(ApiError::MissingKey),
+            token => token.map(SecretString::from),
+        }
     }
 
     async fn tenant(&self, request: &HttpRequest) -> Result<Identity, ApiError> {
-        let presented = bearer::token(request.headers())?;
+        self.identity(self.presented(request)?.expose_secret()).await
+    }
+
+    async fn identity(&self, presented: &str) -> Result<Identity, ApiError> {
         if looks_like_jwt(presented) {
             return self.token(presented).await;
         }
@@ -74,15 +124,18 @@ impl Authenticator {
         Ok(Identity::Token(Arc::new(TokenIdentity { tenant, subject, scopes: verified.scopes })))
     }
 
-    /// Compares with both keys, whichever is right.
     fn operator(&self, request: &HttpRequest) -> Result<Rank, ApiError> {
-        let presented = bearer::token(request.headers())?.as_bytes();
+        self.rank(self.presented(request)?.expose_secret().as_bytes()).ok_or(ApiError::WrongKey)
+    }
+
+    /// Compares with both keys, whichever is right.
+    fn rank(&self, presented: &[u8]) -> Option<Rank> {
         let is = |key: &SecretString| bool::from(presented.ct_eq(key.expose_secret().as_bytes()));
         let (admin, viewer) = (is(&self.admin_key), self.viewer_key.as_ref().is_some_and(is));
         match (admin, viewer) {
-            (true, _) => Ok(Rank::Admin),
-            (_, true) => Ok(Rank::Viewer),
-            _ => Err(ApiError::WrongKey),
+            (true, _) => Some(Rank::Admin),
+            (_, true) => Some(Rank::Viewer),
+            _ => None,
         }
     }
 }

@@ -13,10 +13,11 @@ use tenora_engine::{Engine, EngineConfig, Observer};
 use crate::{
     admission::Admission,
     app::{App, Told},
-    auth::{Authenticator, OperatorKeys, jwt::Issuers},
+    auth::{Authenticator, OperatorKeys, jwt::Issuers, session::Sessions},
     config::{Config, EngineSettings, Mode},
     demo, gauges, hub,
     limits::Limiter,
+    live::Live,
     metering::{Meter, MeterSettings, delete_old_events},
     ops::Ops,
     progress, secrets,
@@ -44,8 +45,9 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let admin_key_made = config.server.admin_key.is_none();
     let admin_key = secrets::given_or_kept(config.server.admin_key.clone(), &data_dir.join("admin-key"))?;
     let pepper = secrets::given_or_kept(config.server.pepper.clone(), &data_dir.join("pepper"))?;
-    let store =
-        AdapterStore::open(store_config(&config, pepper)).await.context("cannot open the adapter store")?;
+    let store = AdapterStore::open(store_config(&config, pepper.clone()))
+        .await
+        .context("cannot open the adapter store")?;
     let model = hub::folder(&config.engine, &data_dir).await?;
     let metrics = Arc::new(Metrics::new(&telemetry.meter(), &config.engine.model.id()));
     let engine = start_engine(engine_config(&config.engine, model), metrics.clone()).await?;
@@ -53,6 +55,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         store.clone(),
         OperatorKeys { admin: admin_key.clone(), viewer: config.server.viewer_key.clone() },
         Issuers::load(&config.jwt)?,
+        Sessions::new(&pepper)?,
         config.server.trusted_proxies.clone(),
     ));
     let admission = admission(&config, &store).await?;
@@ -79,9 +82,15 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         ops.ready(&app);
     }
     let origins = Data::new(config.server.cors_origins);
-    let parts = Parts { app: app.clone(), authenticator, origins, metrics: metrics.into() };
+    let live = Data::new(Live::default());
+    let watch = tokio::spawn({
+        let (app, live) = (app.clone(), live.clone());
+        async move { live.watch(&app).await }
+    });
+    let parts = Parts { app: app.clone(), authenticator, origins, metrics: metrics.into(), live };
     let served = server::serve(listener, parts, config.server.drain_timeout).await;
     review.abort();
+    watch.abort();
     retention.abort();
     app.shutdown();
     app.admission.flush(FLUSH_TIMEOUT).await;

@@ -37,6 +37,12 @@ pub enum ApiError {
     /// Unknown, revoked, expired, or of the other class: deliberately one answer.
     #[error("The API key is not valid here. Check that it was copied whole and has not been revoked.")]
     WrongKey,
+    /// A browser's session that is over, or of another server.
+    #[error("The session is over. Sign in again.")]
+    SessionEnded,
+    /// A request of a session that may change something, and does not prove that it is of the dashboard's page.
+    #[error("The header x-csrf-token is missing or not that of the session.")]
+    CsrfTokenMissing,
     /// The key is right and may not do this.
     #[error("This API key lacks the scope `{scope}`. Use a key that has it, or ask for one.")]
     InsufficientScope {

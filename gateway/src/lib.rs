@@ -25,6 +25,7 @@ pub mod guard;
 pub mod push;
 
 pub mod gauges;
+pub mod live;
 
 pub mod readiness;
 

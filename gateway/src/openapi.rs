@@ -8,8 +8,8 @@ use utoipa::{
 
 use crate::{
     api::{
-        adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
-        uploads, usage, versions,
+        adapters, aliases, audit, chat, completions, dashboard, docs, health, keys, limits, live, me, models,
+        pushes, session, tenants, uploads, usage, versions,
     },
     error::ApiResult,
     guard::Unproven,
@@ -38,6 +38,8 @@ use crate::{
         usage::own, usage::all,
         health::about, health::alive, health::ready, document,
         docs::page, docs::style, docs::script,
+        dashboard::page, dashboard::file, session::create, session::show, session::delete,
+        live::own, live::all, adapters::list_of, versions::list_of, aliases::list_of,
     ),
     modifiers(&Credentials),
 )]

@@ -124,7 +124,7 @@ impl Work {
         if let Some(limit) = limits.adapter_rank.and_then(Cap::most).filter(|most| rank > *most) {
             return Err(ApiError::OverQuota { what: "for an adapter's rank", limit });
         }
-        let canary = self.app.canary(owner, staged).instrument(info_span!("canary")).await?;
+        let canary = self.app.canary(owner, name, staged).instrument(info_span!("canary")).await?;
         if let Some(checks) = report["checks"].as_array_mut() {
             checks.push("canary".into());
         }

@@ -8,8 +8,8 @@ use actix_web::{
 
 use crate::{
     api::{
-        adapters, aliases, audit, chat, completions, docs, health, keys, limits, me, models, pushes, tenants,
-        uploads, usage, versions,
+        adapters, aliases, audit, chat, completions, dashboard, docs, health, keys, limits, live, me, models,
+        pushes, session, tenants, uploads, usage, versions,
     },
     body, cors,
     error::{ApiError, ApiResult},
@@ -77,6 +77,16 @@ pub fn routes() -> Vec<Route> {
         get("/admin/v1/audit", OperatorRead, audit::list),
         get("/v1/usage", UsageRead, usage::own),
         get("/admin/v1/usage", OperatorRead, usage::all),
+        post("/session", Anyone, session::create),
+        get("/session", Anyone, session::show),
+        delete("/session", Anyone, session::delete),
+        get("/v1/live", UsageRead, live::own),
+        get("/admin/v1/live", OperatorRead, live::all),
+        get("/admin/v1/tenants/{slug}/adapters", OperatorRead, adapters::list_of),
+        get("/admin/v1/tenants/{slug}/adapters/{name}/versions", OperatorRead, versions::list_of),
+        get("/admin/v1/tenants/{slug}/adapters/{name}/aliases", OperatorRead, aliases::list_of),
+        get("/dashboard", Anyone, dashboard::page),
+        get("/dashboard/{path:.*}", Anyone, dashboard::file),
         get("/", Anyone, health::about),
         get("/healthz", Anyone, health::alive),
         get("/readyz", Anyone, health::ready),

@@ -11,7 +11,8 @@ use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    app::App, auth::Authenticator, cors::Origins, front::front, router, telemetry::metrics::Metrics,
+    app::App, auth::Authenticator, cors::Origins, front::front, live::Live, router,
+    telemetry::metrics::Metrics,
 };
 
 /// How long a client may take to send the head of a request.
@@ -51,6 +52,8 @@ pub struct Parts {
     pub origins: Data<Origins>,
     /// Where requests are counted.
     pub metrics: Data<Metrics>,
+    /// What happens just now.
+    pub live: Data<Live>,
 }
 
 /// Serves until the process is asked to stop, then drains.
@@ -78,6 +81,7 @@ pub fn start(listener: TcpListener, parts: Parts) -> anyhow::Result<actix_web::d
             .app_data(parts.authenticator.clone())
             .app_data(parts.origins.clone())
             .app_data(parts.metrics.clone())
+            .app_data(parts.live.clone())
             .configure(router::mount)
             .wrap(from_fn(front))
     });

@@ -7,6 +7,7 @@ pub mod metrics;
 
 mod names;
 mod otlp;
+mod pulse;
 mod request;
 mod tenants;
 
@@ -31,6 +32,7 @@ use tracing_subscriber::{
 pub use self::otlp::Exports;
 pub(crate) use self::{
     otlp::Signal,
+    pulse::{Pulse, Reading},
     request::{answered, of_tenant, request_span},
 };
 use crate::config::{LogFormat, LogSettings, OtlpSettings, TelemetrySettings};

@@ -8,7 +8,20 @@ use crate::database::{Either, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{DisplayName, TenantId, TenantSlug};
 use crate::limits::LimitOverrides;
-use crate::tenant::{Page, Paging, Tenant, TenantStatus};
+use crate::tenant::{Page, Paging, Tenant, TenantOrder, TenantStatus, TenantsWanted};
+
+/// A page after `$1`, in an order; `$2` is its length and `$3` the pattern.
+macro_rules! select {
+    ($after:literal, $order:literal) => {
+        concat!(
+            "SELECT id, slug, name, status, limits, created_at FROM tenants WHERE ($1 = '' OR ",
+            $after,
+            ") AND status <> 'deleted' AND (slug LIKE $3 ESCAPE '\\' OR lower(name) LIKE $3 ESCAPE '\\') ORDER BY ",
+            $order,
+            " LIMIT $2"
+        )
+    };
+}
 
 #[derive(FromRow)]
 pub(super) struct TenantRow {
@@ -73,20 +86,42 @@ pub(crate) async fn by_slug(
     row.map(Tenant::try_from).transpose()
 }
 
-/// By slug; deleted ones are left out.
+/// In the wanted order; deleted ones are left out.
 pub(crate) async fn list(
     transaction: &mut Transaction,
+    wanted: &TenantsWanted,
     paging: &Paging<TenantSlug>,
 ) -> Result<Page<Tenant>, StoreError> {
-    const SELECT: &str = "SELECT id, slug, name, status, limits, created_at FROM tenants \
-                          WHERE slug > $1 AND status <> 'deleted' ORDER BY slug LIMIT $2";
+    let select = match wanted.order {
+        TenantOrder::Slug => select!("slug > $1", "slug"),
+        TenantOrder::SlugDown => select!("slug < $1", "slug DESC"),
+        TenantOrder::CreatedAt => {
+            select!(
+                "(created_at, slug) > (SELECT created_at, slug FROM tenants WHERE slug = $1)",
+                "created_at, slug"
+            )
+        }
+        TenantOrder::CreatedAtDown => {
+            select!(
+                "(created_at, slug) < (SELECT created_at, slug FROM tenants WHERE slug = $1)",
+                "created_at DESC, slug DESC"
+            )
+        }
+    };
     let after = paging.after.as_ref().map_or("", TenantSlug::as_str);
-    let rows: Vec<TenantRow> = on!(transaction, t => sqlx::query_as(SELECT)
+    let rows: Vec<TenantRow> = on!(transaction, t => sqlx::query_as(select)
         .bind(after)
         .bind(paging.rows())
+        .bind(containing(&wanted.contains))
         .fetch_all(&mut **t))?;
     let tenants = rows.into_iter().map(Tenant::try_from).collect::<Result<_, _>>()?;
     Ok(Page::new(tenants, paging.length()))
+}
+
+/// A pattern for texts that hold this one, in lower case.
+fn containing(text: &str) -> String {
+    let escape = |c: char| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
+    format!("%{}%", text.to_lowercase().chars().flat_map(escape).collect::<String>())
 }
 
 /// Makes changes to one tenant's adapters happen one after another, until the transaction ends.

@@ -1,10 +1,15 @@
 //! Tenants: made once per slug, listed in pages.
 
-use tenora_adapter_store::{Paging, StoreError};
+use tenora_adapter_store::{Paging, StoreError, TenantOrder, TenantsWanted};
 
 use crate::world::{World, display, slug_of};
 
-on_both_databases!(a_slug_belongs_to_one_tenant, pages_walk_over_all_tenants_once, health_and_names);
+on_both_databases!(
+    a_slug_belongs_to_one_tenant,
+    pages_walk_over_all_tenants_once,
+    tenants_are_found_by_a_piece_of_their_names_in_any_order,
+    health_and_names
+);
 
 async fn a_slug_belongs_to_one_tenant(world: &World) {
     let operator = world.operator();
@@ -25,7 +30,7 @@ async fn pages_walk_over_all_tenants_once(world: &World) {
     let mut paging = Paging { after: None, limit: 2 };
     let mut seen = Vec::new();
     loop {
-        let page = world.operator().list_tenants(&paging).await.unwrap();
+        let page = world.operator().list_tenants(&TenantsWanted::default(), &paging).await.unwrap();
         seen.extend(page.items.iter().map(|tenant| tenant.slug.to_string()));
         paging.after = page.items.last().map(|tenant| tenant.slug.clone());
         assert!(page.items.len() <= 2);
@@ -34,7 +39,42 @@ async fn pages_walk_over_all_tenants_once(world: &World) {
         }
     }
     assert_eq!(seen, slugs);
-    assert!(!world.operator().list_tenants(&Paging::first()).await.unwrap().has_more);
+    assert!(
+        !world.operator().list_tenants(&TenantsWanted::default(), &Paging::first()).await.unwrap().has_more
+    );
+}
+
+async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World) {
+    let operator = world.operator();
+    for (slug, name) in
+        [("zeta", "Bäcker 100%"), ("acme", "Acme Support"), ("beta_x", "Zimmer"), ("mid", "ACME Labs")]
+    {
+        operator.create_tenant(&slug_of(slug), &display(name)).await.unwrap();
+    }
+    let list = async |contains: &str, order: TenantOrder| {
+        let wanted = TenantsWanted { contains: contains.to_owned(), order };
+        let (mut paging, mut seen) = (Paging { after: None, limit: 1 }, Vec::new());
+        loop {
+            let page = operator.list_tenants(&wanted, &paging).await.unwrap();
+            seen.extend(page.items.iter().map(|tenant| tenant.slug.to_string()));
+            paging.after = page.items.last().map(|tenant| tenant.slug.clone());
+            if !page.has_more {
+                return seen;
+            }
+        }
+    };
+    use TenantOrder::{CreatedAt, CreatedAtDown, Slug, SlugDown};
+    assert_eq!(list("", Slug).await, ["acme", "beta_x", "mid", "zeta"]);
+    assert_eq!(list("", SlugDown).await, ["zeta", "mid", "beta_x", "acme"]);
+    assert_eq!(list("", CreatedAt).await, ["zeta", "acme", "beta_x", "mid"]);
+    assert_eq!(list("", CreatedAtDown).await, ["mid", "beta_x", "acme", "zeta"]);
+    assert_eq!(list("aCmE", Slug).await, ["acme", "mid"]);
+    assert_eq!(list("acme", CreatedAtDown).await, ["mid", "acme"]);
+    // What means something to the database is text here.
+    assert_eq!(list("0%", Slug).await, ["zeta"]);
+    assert_eq!(list("_", Slug).await, ["beta_x"]);
+    assert_eq!(list("\\", Slug).await, [""; 0]);
+    assert_eq!(list("' OR 1=1 --", Slug).await, [""; 0]);
 }
 
 async fn health_and_names(world: &World) {

@@ -23,7 +23,8 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn open(reservation: Reservation, tab: Tab, tracked: Tracked) -> Self {
+    pub(super) fn open(reservation: Reservation, tab: Tab, mut tracked: Tracked) -> Self {
+        tracked.admitted();
         Self { reservation: Some(reservation), tab, progress: None, tracked }
     }
 
@@ -41,7 +42,7 @@ impl Account {
     /// Notes what is new, the first token's time, and the tokens so far.
     pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Text { text, .. } => self.tracked.text(text),
+            Event::Text { choice, text, .. } => self.tracked.text(*choice, text),
             Event::Finished { reason, .. } => self.tracked.finished(*reason),
             Event::Done(_) => {}
         }
@@ -52,6 +53,7 @@ impl Account {
         if let Some(progress) = &self.progress {
             let [input, cached, output] = progress.tokens();
             self.tab.tokens(input, cached, output);
+            self.tracked.tokens(input, output);
         }
     }
 

@@ -12,13 +12,13 @@ use tracing::{Instrument, info_span};
 
 use super::{
     aliases,
-    named::{name, not_found},
+    named::{name, not_found, tenant_of},
     paging::paging,
     pushes, upload,
 };
 use crate::{
     app::{App, pinned},
-    auth::Caller,
+    auth::{Caller, Viewer},
     body,
     error::{ApiError, ApiResult, ErrorEnvelope},
     push::{Candidate, Pushing},
@@ -74,6 +74,22 @@ pub async fn list(caller: Caller<scope::AdaptersRead>, page: Query<PageQuery>, a
     let page = app.store.tenant(caller.tenant().id).list_adapters(&paging).await?;
     let visible = page.items.iter().filter(|adapter| caller.identity().may_use(&adapter.name));
     let data = visible.map(|adapter| adapter_shape(&app, adapter)).collect();
+    Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
+}
+
+/// A tenant's adapters, by name, for the operator.
+#[utoipa::path(get, path = "/admin/v1/tenants/{slug}/adapters", tag = "admin", security(("admin_key" = [])),
+    params(("slug" = String, Path, description = "The tenant."), PageQuery),
+    responses((status = 200, body = List<Adapter>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn list_of(
+    viewer: Viewer,
+    path: Path<String>,
+    page: Query<PageQuery>,
+    app: Data<App>,
+) -> ApiResult {
+    let tenant = tenant_of(&app, &viewer, &path).await?;
+    let page = tenant.list_adapters(&paging(page.into_inner())?).await?;
+    let data = page.items.iter().map(|adapter| adapter_shape(&app, adapter)).collect();
     Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
 }
 

@@ -6,10 +6,10 @@ use actix_web::{
 };
 use tenora_adapter_store::{AdapterName, AliasName, AliasStore, Rollback, Targets, VersionNumber};
 
-use super::named::{name, not_found};
+use super::named::{any_name, name, not_found, tenant_of};
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Caller, Viewer},
     body::Json,
     error::{ApiError, ApiResult, ErrorEnvelope},
     scope,
@@ -26,6 +26,17 @@ use crate::{
 pub async fn list(caller: Caller<scope::AdaptersRead>, path: Path<String>, app: Data<App>) -> ApiResult {
     let name = name(&caller, &path)?;
     let aliases = store(&caller, &app).list(&name).await.map_err(|error| not_found(&name, error))?;
+    Ok(HttpResponse::Ok().json(List::all(aliases.iter().map(shape).collect())))
+}
+
+/// What the aliases of a tenant's adapter name now, for the operator.
+#[utoipa::path(get, path = "/admin/v1/tenants/{slug}/adapters/{name}/aliases", tag = "admin", security(("admin_key" = [])),
+    params(("slug" = String, Path, description = "The tenant."), ("name" = String, Path, description = "The adapter's name.")),
+    responses((status = 200, body = List<Alias>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn list_of(viewer: Viewer, path: Path<(String, String)>, app: Data<App>) -> ApiResult {
+    let (tenant, name) = (tenant_of(&app, &viewer, &path.0).await?, any_name(&path.1)?);
+    let aliases = tenant.aliases(viewer.actor()).list(&name).await;
+    let aliases = aliases.map_err(|error| not_found(&name, error))?;
     Ok(HttpResponse::Ok().json(List::all(aliases.iter().map(shape).collect())))
 }
 

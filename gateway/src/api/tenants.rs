@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path, Query},
 };
-use tenora_adapter_store::{DisplayName, StoreError, TenantChange, TenantSlug};
+use tenora_adapter_store::{DisplayName, StoreError, TenantChange, TenantSlug, TenantsWanted as Which};
 
 use super::paging::paging;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     error::{ApiError, ApiResult, ErrorEnvelope},
     wire::{
         list::{List, PageQuery},
-        tenants::{DeletedTenant, NewTenant, Tenant, TenantUpdate},
+        tenants::{DeletedTenant, NewTenant, Tenant, TenantUpdate, TenantsQuery},
     },
 };
 
@@ -32,12 +32,14 @@ pub async fn create(admin: Admin, body: Json<NewTenant>, app: Data<App>) -> ApiR
     }
 }
 
-/// The tenants, by slug.
-#[utoipa::path(get, path = "/admin/v1/tenants", tag = "admin", security(("admin_key" = [])), params(PageQuery),
+/// The tenants, by slug unless another order is asked for.
+#[utoipa::path(get, path = "/admin/v1/tenants", tag = "admin", security(("admin_key" = [])), params(TenantsQuery),
     responses((status = 200, body = List<Tenant>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
-pub async fn list(viewer: Viewer, page: Query<PageQuery>, app: Data<App>) -> ApiResult {
-    let paging = paging(page.into_inner())?;
-    let tenants = app.store.operator(viewer.actor()).list_tenants(&paging).await?;
+pub async fn list(viewer: Viewer, query: Query<TenantsQuery>, app: Data<App>) -> ApiResult {
+    let TenantsQuery { after, limit, q, order } = query.into_inner();
+    let which = Which { contains: q.unwrap_or_default(), order: order.map(Into::into).unwrap_or_default() };
+    let paging = paging(PageQuery { after, limit })?;
+    let tenants = app.store.operator(viewer.actor()).list_tenants(&which, &paging).await?;
     let data = tenants.items.iter().map(shape).collect();
     Ok(HttpResponse::Ok().json(List::page(data, tenants.has_more)))
 }

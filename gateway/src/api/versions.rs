@@ -8,12 +8,12 @@ use tenora_adapter_store::{AdapterName, Reason, StoreError, VersionNumber, Versi
 
 use super::{
     adapters::version_shape,
-    named::{name, not_found},
+    named::{any_name, name, not_found, tenant_of},
     paging::paging,
 };
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Caller, Viewer},
     body::Json,
     error::{ApiError, ApiResult, ErrorEnvelope},
     scope,
@@ -35,6 +35,23 @@ pub async fn list(
 ) -> ApiResult {
     let name = name(&caller, &path)?;
     let page = store(&caller, &app).list(&name, &paging(page.into_inner())?).await;
+    let page = page.map_err(|error| not_found(&name, error))?;
+    let data = page.items.iter().map(|record| version_shape(&app, record)).collect();
+    Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
+}
+
+/// The versions of a tenant's adapter, newest first, for the operator.
+#[utoipa::path(get, path = "/admin/v1/tenants/{slug}/adapters/{name}/versions", tag = "admin", security(("admin_key" = [])),
+    params(("slug" = String, Path, description = "The tenant."), ("name" = String, Path, description = "The adapter's name."), PageQuery),
+    responses((status = 200, body = List<AdapterVersion>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn list_of(
+    viewer: Viewer,
+    path: Path<(String, String)>,
+    page: Query<PageQuery>,
+    app: Data<App>,
+) -> ApiResult {
+    let (tenant, name) = (tenant_of(&app, &viewer, &path.0).await?, any_name(&path.1)?);
+    let page = tenant.versions(viewer.actor()).list(&name, &paging(page.into_inner())?).await;
     let page = page.map_err(|error| not_found(&name, error))?;
     let data = page.items.iter().map(|record| version_shape(&app, record)).collect();
     Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))

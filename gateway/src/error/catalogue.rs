@@ -132,6 +132,8 @@ impl ApiError {
         use StatusCode as S;
         match self {
             Self::MissingKey => refused(S::UNAUTHORIZED, "invalid_api_key"),
+            Self::SessionEnded => refused(S::UNAUTHORIZED, "session_ended"),
+            Self::CsrfTokenMissing => refused(S::FORBIDDEN, "csrf_token_missing"),
             Self::MalformedKey(_) => refused(S::UNAUTHORIZED, "invalid_api_key"),
             Self::WrongKey => refused(S::UNAUTHORIZED, "invalid_api_key"),
             Self::InsufficientScope { .. } => refused(S::FORBIDDEN, "insufficient_scope"),

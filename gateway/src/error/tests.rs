@@ -18,6 +18,8 @@ fn every_error() -> Vec<ApiError> {
         ApiError::MissingKey,
         ApiError::MalformedKey("it holds no key"),
         ApiError::WrongKey,
+        ApiError::SessionEnded,
+        ApiError::CsrfTokenMissing,
         ApiError::InsufficientScope { scope: "chat" },
         ApiError::TenantSuspended,
         ApiError::CredentialRevoked,

@@ -19,6 +19,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::{
     metrics::{Ended, Metrics},
     names,
+    pulse::Pulse,
+    tenants::Counts,
 };
 
 /// Bytes of prompts and answers that a span holds at most, where it may hold any.
@@ -116,6 +118,11 @@ pub struct Tracked {
     reasons: Vec<FinishReason>,
     answer: String,
     error: Option<&'static str>,
+    /// Its tenant's, once it counts.
+    counts: Option<Arc<Counts>>,
+    /// When each of its answers had its last text.
+    last: Vec<Option<Instant>>,
+    told: (u64, u64),
 }
 
 impl Tracked {
@@ -130,7 +137,17 @@ impl Tracked {
             reasons: Vec::new(),
             answer: String::new(),
             error: None,
+            counts: None,
+            last: Vec::new(),
+            told: (0, 0),
         }
+    }
+
+    /// It was let through, and counts from now on.
+    pub(crate) fn admitted(&mut self) {
+        let counts = self.metrics.counts_of(&self.asked.tenant);
+        [self.metrics.pulse(), &counts.pulse].into_iter().for_each(Pulse::began);
+        self.counts = Some(counts);
     }
 
     /// The engine has it: the span begins, within the request's.
@@ -151,9 +168,31 @@ impl Tracked {
     }
 
     /// New text of an answer; kept only where spans may hold it.
-    pub(crate) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, choice: u32, text: &str) {
+        let Some(counts) = &self.counts else { return };
+        let (pulses, now) = ([self.metrics.pulse(), &counts.pulse], Instant::now());
+        if self.last.is_empty() {
+            pulses.iter().for_each(|pulse| pulse.first_token(now - self.asked.arrived));
+        }
+        let choice = choice as usize;
+        if self.last.len() <= choice {
+            self.last.resize(choice + 1, None);
+        }
+        if let Some(before) = self.last[choice].replace(now) {
+            pulses.iter().for_each(|pulse| pulse.next_token(now - before));
+        }
         if self.asked.content.is_some() && self.answer.len() < MAX_CONTENT_BYTES {
             self.answer.push_str(text);
+        }
+    }
+
+    /// Its tokens so far.
+    pub(crate) fn tokens(&mut self, input: u32, output: u32) {
+        let now = (u64::from(input), u64::from(output));
+        let before = std::mem::replace(&mut self.told, now);
+        if let Some(counts) = &self.counts {
+            let pulses = [self.metrics.pulse(), &counts.pulse];
+            pulses.iter().for_each(|pulse| pulse.tokens(now.0 - before.0, now.1 - before.1));
         }
     }
 
@@ -169,9 +208,14 @@ impl Tracked {
 
     /// It has ended.
     pub(crate) fn end(&mut self, outcome: Outcome) {
+        let Some(counts) = self.counts.take() else { return };
+        let had_begun = !self.last.is_empty();
+        let failed = matches!(outcome, Outcome::Failed | Outcome::CutOff);
+        let pulses = [self.metrics.pulse(), &counts.pulse];
+        pulses.iter().for_each(|pulse| pulse.ended(had_begun, failed));
         let progress = self.progress.take();
         self.metrics.ended(&Ended {
-            tenant: &self.asked.tenant,
+            counts: &counts,
             outcome,
             reasons: &self.reasons,
             progress: progress.as_deref(),

@@ -2,7 +2,13 @@
 //! see [`gauges`](crate::gauges). Names are what Prometheus shows, less the `_total` of counters; those with a colon are
 //! vLLM's, so that boards and routers made for it work.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use opentelemetry::{
     KeyValue,
@@ -11,7 +17,10 @@ use opentelemetry::{
 use tenora_adapter_store::Outcome;
 use tenora_engine::{FinishReason, Observer, Progress, Step};
 
-use super::tenants::Tenants;
+use super::{
+    pulse::Pulse,
+    tenants::{Counts, Tenants},
+};
 
 const TTFT_S: &[f64] = &[
     0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0,
@@ -49,6 +58,15 @@ pub struct Metrics {
     pushes: Counter<u64>,
     push_seconds: Histogram<f64>,
     request: RequestMetrics,
+    steps: StepSums,
+}
+
+/// Sums over the steps since the start.
+#[derive(Debug, Default)]
+struct StepSums {
+    steps: AtomicU64,
+    rows: AtomicU64,
+    adapters: AtomicU64,
 }
 
 /// vLLM's, of single requests and steps.
@@ -71,7 +89,7 @@ struct RequestMetrics {
 
 /// How a generation ended.
 pub(super) struct Ended<'a> {
-    pub(super) tenant: &'a str,
+    pub(super) counts: &'a Counts,
     pub(super) outcome: Outcome,
     /// Why its answers ended, of those that did.
     pub(super) reasons: &'a [FinishReason],
@@ -127,6 +145,7 @@ impl Metrics {
                 REQUEST_S,
             ),
             request: RequestMetrics::new(meter),
+            steps: StepSums::default(),
         }
     }
 
@@ -154,7 +173,7 @@ impl Metrics {
     pub(super) fn ended(&self, ended: &Ended<'_>) {
         let tokens = ended.progress.map_or([0; 3], Progress::tokens);
         let timing = ended.progress.map(Progress::timing).unwrap_or_default();
-        self.tenants.of(ended.tenant).ended(ended.outcome, tokens, timing.queue);
+        ended.counts.ended(ended.outcome, tokens, timing.queue);
         if ended.adapted && timing.load > Duration::ZERO {
             self.cold_wait.record(timing.load.as_secs_f64(), &[]);
         }
@@ -173,6 +192,26 @@ impl Metrics {
         self.push_seconds.record(took.as_secs_f64(), &[]);
     }
 
+    /// A tenant's counters, kept for as long as somebody counts.
+    pub(super) fn counts_of(&self, tenant: &str) -> Arc<Counts> {
+        self.tenants.of(tenant)
+    }
+
+    /// What happens just now with all tenants together.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.tenants.all
+    }
+
+    /// And with each that is told apart.
+    pub(crate) fn each_pulse(&self, mut tell: impl FnMut(&str, &Pulse)) {
+        self.tenants.now().iter().for_each(|(slug, counts)| tell(slug, &counts.pulse));
+    }
+
+    /// Steps, their rows, and the adapters mixed in them, since the start.
+    pub(crate) fn step_sums(&self) -> [u64; 3] {
+        [&self.steps.steps, &self.steps.rows, &self.steps.adapters].map(|sum| sum.load(Relaxed))
+    }
+
     /// A tenant is gone: its numbers go too.
     pub(crate) fn forget_tenant(&self, slug: &str) {
         self.tenants.forget(slug);
@@ -182,6 +221,9 @@ impl Metrics {
 /// The engine's own thread and its loaders tell these.
 impl Observer for Metrics {
     fn stepped(&self, step: &Step<'_>) {
+        self.steps.steps.fetch_add(1, Relaxed);
+        self.steps.rows.fetch_add(step.rows as u64, Relaxed);
+        self.steps.adapters.fetch_add(step.adapters as u64, Relaxed);
         self.step_seconds.record(step.took.as_secs_f64(), &[]);
         self.step_adapters.record(step.adapters as u64, &[]);
         self.request.iteration_tokens.record(step.rows as u64, &self.model);

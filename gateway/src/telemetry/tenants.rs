@@ -12,14 +12,19 @@ use std::{
 use opentelemetry::{KeyValue, metrics::Meter};
 use tenora_adapter_store::Outcome;
 
+use super::pulse::Pulse;
+
 /// Tenants that are told apart; the others are one, named [`OTHER`].
 const MAX_TENANTS: usize = 1000;
 /// Not a slug that a tenant could have: slugs begin with a letter or digit.
 const OTHER: &str = "_other";
 
-/// Counters by tenant.
+/// Counters by tenant, and what happens just now with all of them together.
 #[derive(Debug, Default)]
-pub(super) struct Tenants(Mutex<HashMap<Box<str>, Arc<Counts>>>);
+pub(super) struct Tenants {
+    counts: Mutex<HashMap<Box<str>, Arc<Counts>>>,
+    pub(super) all: Pulse,
+}
 
 /// Counters of one tenant since the process began.
 #[derive(Debug, Default)]
@@ -27,6 +32,7 @@ pub(super) struct Counts {
     outcomes: [AtomicU64; 4],
     tokens: [AtomicU64; 3],
     queue_us: AtomicU64,
+    pub(super) pulse: Pulse,
 }
 
 const OUTCOMES: [Outcome; 4] = [Outcome::Finished, Outcome::Failed, Outcome::Cancelled, Outcome::CutOff];
@@ -47,18 +53,22 @@ impl Counts {
 
 impl Tenants {
     pub(super) fn of(&self, slug: &str) -> Arc<Counts> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let slug = if all.contains_key(slug) || all.len() < MAX_TENANTS { slug } else { OTHER };
         Arc::clone(all.entry(slug.into()).or_default())
     }
 
     pub(super) fn forget(&self, slug: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(slug);
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(slug);
+    }
+
+    /// Those that are told apart now.
+    pub(super) fn now(&self) -> HashMap<Box<str>, Arc<Counts>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn each(&self, mut tell: impl FnMut(&KeyValue, &Counts)) {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        all.iter().for_each(|(slug, counts)| tell(&KeyValue::new("tenant", slug.to_string()), counts));
+        self.now().iter().for_each(|(slug, counts)| tell(&KeyValue::new("tenant", slug.to_string()), counts));
     }
 
     /// Shows them.
@@ -111,7 +121,7 @@ mod tests {
         for number in 0..2 * MAX_TENANTS {
             tenants.of(&format!("tenant-{number}")).ended(Outcome::Finished, [1, 0, 1], Duration::ZERO);
         }
-        let names = || tenants.0.lock().expect("no panic").len();
+        let names = || tenants.counts.lock().expect("no panic").len();
         assert_eq!(names(), MAX_TENANTS + 1, "and one for all others");
         let others = tenants.of("tenant-1999").outcomes[0].load(Relaxed);
         assert_eq!(others, MAX_TENANTS as u64);

@@ -11,7 +11,7 @@ pub struct Health {
 }
 
 /// Whether the process can serve.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Readiness {
     /// The sum of the checks.
     pub status: State,
@@ -20,7 +20,7 @@ pub struct Readiness {
 }
 
 /// The parts that a request needs.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Checks {
     /// The base model.
     pub model: State,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tenora_adapter_store::LimitOverrides;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{limits::LimitOverridesSchema, list::Listed};
 
@@ -147,4 +147,49 @@ pub struct DeletedKey {
     pub object: &'static str,
     /// Always true.
     pub deleted: bool,
+}
+
+/// Which tenants, and in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct TenantsQuery {
+    /// Continue after this tenant: the last page's `last_id`.
+    pub after: Option<String>,
+    /// How many, from 1 to 100; 20 when left out.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: Option<u32>,
+    /// Only those whose slug or name holds this text, whatever its case.
+    #[param(max_length = 100)]
+    pub q: Option<String>,
+    /// By slug or by age; `-` turns it round.
+    pub order: Option<TenantsOrder>,
+}
+
+/// An order of tenants.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+pub enum TenantsOrder {
+    /// By slug.
+    #[serde(rename = "slug")]
+    Slug,
+    /// By slug, from the end.
+    #[serde(rename = "-slug")]
+    SlugDown,
+    /// The oldest first.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// The newest first.
+    #[serde(rename = "-created_at")]
+    CreatedAtDown,
+}
+
+impl From<TenantsOrder> for tenora_adapter_store::TenantOrder {
+    fn from(order: TenantsOrder) -> Self {
+        match order {
+            TenantsOrder::Slug => Self::Slug,
+            TenantsOrder::SlugDown => Self::SlugDown,
+            TenantsOrder::CreatedAt => Self::CreatedAt,
+            TenantsOrder::CreatedAtDown => Self::CreatedAtDown,
+        }
+    }
 }
