@@ -243,9 +243,10 @@ fn cause(error: &StoreError) -> String {
 
 /// Tells a database that cannot answer now from one that answers that we are wrong.
 fn meaning(error: sqlx::Error) -> StoreError {
-    use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Tls, WorkerCrashed};
+    use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
     let unavailable = match &error {
-        Io(_) | Tls(_) | PoolTimedOut | PoolClosed | WorkerCrashed => true,
+        // A connection that breaks while it is being made is half an answer to the driver.
+        Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed => true,
         Database(database) => database.code().is_some_and(|code| is_passing(&code)),
         _ => false,
     };

@@ -29,13 +29,13 @@ mod tokenizer;
 mod sampler;
 mod stop;
 
+mod stats;
+
 pub mod kv_pool;
 pub mod observer;
 mod priority;
 mod queue;
 pub mod request;
-
-mod stats;
 
 pub mod config;
 pub mod error;

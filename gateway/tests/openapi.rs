@@ -19,8 +19,13 @@ fn every_route_is_documented_and_nothing_else() {
                 .map(move |(method, _)| format!("{} {path}", method.to_uppercase()))
         })
         .collect();
-    let mut mounted: Vec<String> =
-        routes().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
+    let mut mounted: Vec<String> = routes()
+        .iter()
+        .map(|route| {
+            // A parameter that takes slashes is written without its pattern.
+            format!("{} {}", route.method, route.path.replace(":.*}", "}"))
+        })
+        .collect();
     documented.sort();
     mounted.sort();
     assert_eq!(documented, mounted);

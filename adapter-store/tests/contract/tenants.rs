@@ -47,7 +47,7 @@ async fn pages_walk_over_all_tenants_once(world: &World) {
 async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World) {
     let operator = world.operator();
     for (slug, name) in
-        [("zeta", "Bäcker 100%"), ("acme", "Acme Support"), ("beta_x", "Zimmer"), ("mid", "ACME Labs")]
+        [("zeta", "Bäcker 100%"), ("acme", "Acme Support"), ("beta-x", "Zim_mer"), ("mid", "ACME Labs")]
     {
         operator.create_tenant(&slug_of(slug), &display(name)).await.unwrap();
     }
@@ -64,15 +64,15 @@ async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World)
         }
     };
     use TenantOrder::{CreatedAt, CreatedAtDown, Slug, SlugDown};
-    assert_eq!(list("", Slug).await, ["acme", "beta_x", "mid", "zeta"]);
-    assert_eq!(list("", SlugDown).await, ["zeta", "mid", "beta_x", "acme"]);
-    assert_eq!(list("", CreatedAt).await, ["zeta", "acme", "beta_x", "mid"]);
-    assert_eq!(list("", CreatedAtDown).await, ["mid", "beta_x", "acme", "zeta"]);
+    assert_eq!(list("", Slug).await, ["acme", "beta-x", "mid", "zeta"]);
+    assert_eq!(list("", SlugDown).await, ["zeta", "mid", "beta-x", "acme"]);
+    assert_eq!(list("", CreatedAt).await, ["zeta", "acme", "beta-x", "mid"]);
+    assert_eq!(list("", CreatedAtDown).await, ["mid", "beta-x", "acme", "zeta"]);
     assert_eq!(list("aCmE", Slug).await, ["acme", "mid"]);
     assert_eq!(list("acme", CreatedAtDown).await, ["mid", "acme"]);
     // What means something to the database is text here.
     assert_eq!(list("0%", Slug).await, ["zeta"]);
-    assert_eq!(list("_", Slug).await, ["beta_x"]);
+    assert_eq!(list("_", Slug).await, ["beta-x"]);
     assert_eq!(list("\\", Slug).await, [""; 0]);
     assert_eq!(list("' OR 1=1 --", Slug).await, [""; 0]);
 }
