@@ -1,0 +1,63 @@
+// Who is signed in, and what they may do: from the session's role and scopes, nothing else.
+import { queryOptions, useQuery } from "@tanstack/react-query";
+import { ApiFailure, request, setCsrf } from "./client";
+import type { Scope, Session } from "./types";
+
+/** A tenant's scopes, and what only the operator's keys open. */
+export type Permission = Scope | "tenants:read" | "tenants:write" | "audit:read";
+
+const operatorReads: Permission[] = ["tenants:read", "audit:read", "usage:read", "adapters:read"];
+
+export function can(session: Session, permission: Permission): boolean {
+  switch (session.role) {
+    case "admin":
+      return permission === "tenants:write" || operatorReads.includes(permission);
+    case "viewer":
+      return operatorReads.includes(permission);
+    case "tenant":
+      return (session.scopes as Permission[]).includes(permission);
+  }
+}
+
+async function take(answer: Response): Promise<Session> {
+  const session = (await answer.json()) as Session;
+  setCsrf(session.csrf);
+  return session;
+}
+
+/** The session, or null for nobody. */
+export const sessionQuery = queryOptions({
+  queryKey: ["session"],
+  staleTime: Infinity,
+  gcTime: Infinity,
+  queryFn: async ({ signal }): Promise<Session | null> => {
+    try {
+      return await take(await request("/session", { signal }));
+    } catch (error) {
+      if (error instanceof ApiFailure && error.status === 401) return null;
+      throw error;
+    }
+  },
+});
+
+export async function signIn(key: string): Promise<Session> {
+  const headers = { "content-type": "application/json" };
+  return take(await request("/session", { method: "POST", headers, body: JSON.stringify({ key }) }));
+}
+
+export async function signOut(): Promise<void> {
+  await request("/session", { method: "DELETE" });
+  setCsrf(null);
+}
+
+/** The session of a page behind the sign-in, and its permissions. */
+export function useSession() {
+  const { data: session } = useQuery(sessionQuery);
+  if (!session) throw new Error("useSession is for pages behind the sign-in");
+  return {
+    session,
+    can: (permission: Permission) => can(session, permission),
+    /** Whether it is one of the operator's keys, which see all tenants. */
+    operator: session.role !== "tenant",
+  };
+}

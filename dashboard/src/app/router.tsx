@@ -1,0 +1,108 @@
+// Every page and its address. Pages are loaded when they are first visited.
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { whenSignedOut } from "../api/client";
+import { can, sessionQuery } from "../api/session";
+import { Loading } from "../parts/Loading";
+import { Layout } from "./layout";
+import { leave } from "./leave";
+import { NotFound, RouteError } from "./lost";
+import { firstPage } from "./navigation";
+import { queryClient } from "./query";
+import { texts } from "./search";
+
+const root = createRootRoute({ notFoundComponent: NotFound });
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: texts("to", "why"),
+  component: lazyRouteComponent(() => import("../pages/sign-in"), "SignIn"),
+});
+
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: "shell",
+  beforeLoad: async ({ location }) => {
+    const session = await queryClient.query({ ...sessionQuery, staleTime: "static" });
+    if (!session)
+      throw redirect({ to: "/sign-in", search: location.href === "/" ? {} : { to: location.href } });
+    return { session };
+  },
+  component: Layout,
+});
+
+const child = <const Path extends string>(path: Path) => ({ getParentRoute: () => shell, path });
+
+const pages = [
+  createRoute({
+    ...child("/"),
+    beforeLoad: ({ context }) => {
+      if (can(context.session, "usage:read")) return;
+      throw redirect({ to: firstPage(context.session) });
+    },
+    component: lazyRouteComponent(() => import("../pages/overview"), "Overview"),
+  }),
+  createRoute({
+    ...child("/tenants"),
+    validateSearch: texts("q", "sort"),
+    component: lazyRouteComponent(() => import("../pages/tenants"), "Tenants"),
+  }),
+  createRoute({
+    ...child("/tenants/$slug"),
+    validateSearch: texts("tab", "q", "sort"),
+    component: lazyRouteComponent(() => import("../pages/tenant"), "Tenant"),
+  }),
+  createRoute({
+    ...child("/adapters"),
+    validateSearch: texts("tenant", "tab", "q", "sort"),
+    component: lazyRouteComponent(() => import("../pages/adapters"), "Adapters"),
+  }),
+  createRoute({
+    ...child("/adapters/$name"),
+    validateSearch: texts("tenant", "tab", "q", "sort"),
+    component: lazyRouteComponent(() => import("../pages/adapter"), "Adapter"),
+  }),
+  createRoute({
+    ...child("/playground"),
+    validateSearch: texts("models", "system"),
+    component: lazyRouteComponent(() => import("../pages/playground"), "Playground"),
+  }),
+  createRoute({
+    ...child("/keys"),
+    validateSearch: texts("q", "sort", "show"),
+    component: lazyRouteComponent(() => import("../pages/keys"), "Keys"),
+  }),
+  createRoute({
+    ...child("/usage"),
+    validateSearch: texts("range", "from", "until", "width", "by", "measure", "tenant", "sort"),
+    component: lazyRouteComponent(() => import("../pages/usage"), "Usage"),
+  }),
+  createRoute({
+    ...child("/audit"),
+    validateSearch: texts("tenant", "type", "from", "until", "event"),
+    component: lazyRouteComponent(() => import("../pages/audit"), "Audit"),
+  }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren([signIn, shell.addChildren(pages)]),
+  basepath: "/dashboard",
+  defaultPreload: "intent",
+  defaultErrorComponent: RouteError,
+  defaultPendingComponent: Loading,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+whenSignedOut(() => void leave(router, "expired"));

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../parts/PageHeader";
+
+export function Adapter() {
+  return <PageHeader title="Adapter" />;
+}

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../parts/PageHeader";
+
+export function Audit() {
+  return <PageHeader title="Audit" />;
+}

@@ -1,0 +1,5 @@
+import { PageHeader } from "../../parts/PageHeader";
+
+export function Tenant() {
+  return <PageHeader title="Tenant" />;
+}
