@@ -42,6 +42,7 @@ const child = <const Path extends string>(path: Path) => ({ getParentRoute: () =
 const pages = [
   createRoute({
     ...child("/"),
+    validateSearch: texts("sort"),
     beforeLoad: ({ context }) => {
       if (can(context.session, "usage:read")) return;
       throw redirect({ to: firstPage(context.session) });
@@ -55,7 +56,7 @@ const pages = [
   }),
   createRoute({
     ...child("/tenants/$slug"),
-    validateSearch: texts("tab", "q", "sort"),
+    validateSearch: texts("tab", "q", "sort", "show"),
     component: lazyRouteComponent(() => import("../pages/tenant"), "Tenant"),
   }),
   createRoute({
@@ -70,7 +71,7 @@ const pages = [
   }),
   createRoute({
     ...child("/playground"),
-    validateSearch: texts("models", "system"),
+    validateSearch: texts("models", "system", "temperature", "top_p", "max_tokens", "seed", "stop"),
     component: lazyRouteComponent(() => import("../pages/playground"), "Playground"),
   }),
   createRoute({

@@ -1,0 +1,3 @@
+export function AdaptersTab() {
+  return null;
+}
