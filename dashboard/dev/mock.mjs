@@ -1,6 +1,6 @@
 // For work on the dashboard: stands before a server, adds what an older one lacks (sessions, live numbers,
 // the operator's view of adapters) from made-up or forwarded answers, and serves dist/ as the server would.
-// UPSTREAM: the server. CREDENTIALS: its demo-credentials.json. Not part of what is built.
+// UPSTREAM: the server. CREDENTIALS: its demo-credentials.json. DIST and PORT: what is served, and where. Not part of what is built.
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import http from "node:http";
@@ -11,6 +11,8 @@ const credentials = JSON.parse(readFileSync(process.env.CREDENTIALS, "utf8"));
 const csp =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const dist = process.env.DIST ?? "dist";
+const port = Number(process.env.PORT ?? 18081);
 const sessions = new Map();
 
 const fail = (res, status, code, message) => {
@@ -246,4 +248,4 @@ http
     }
     return forward(req, res, known?.key, req.url);
   })
-  .listen(18081, "127.0.0.1", () => console.log("http://127.0.0.1:18081/dashboard"));
+  .listen(port, "127.0.0.1", () => console.log(`http://127.0.0.1:${port}/dashboard`));

@@ -36,6 +36,9 @@ export function whenSignedOut(then: () => void) {
   onSignedOut = then;
 }
 
+/** The server has said that nobody is signed in. */
+export const signedOut = () => onSignedOut();
+
 /** The failure that an answer tells of. */
 export async function failureOf(answer: Response): Promise<ApiFailure> {
   const requestId = answer.headers.get("x-request-id");

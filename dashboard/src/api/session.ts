@@ -1,6 +1,6 @@
 // Who is signed in, and what they may do: from the session's role and scopes, nothing else.
-import { queryOptions, useQuery } from "@tanstack/react-query";
-import { ApiFailure, request, setCsrf } from "./client";
+import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
+import { ApiFailure, request, setCsrf, signedOut } from "./client";
 import type { Scope, Session } from "./types";
 
 /** A tenant's scopes, and what only the operator's keys open. */
@@ -39,6 +39,16 @@ export const sessionQuery = queryOptions({
     }
   },
 });
+
+/** Asks whether the session still holds, and leaves for the sign-in when the server says that it does not. */
+export async function whoIsThere(client: QueryClient): Promise<void> {
+  try {
+    client.setQueryData(sessionQuery.queryKey, await take(await request("/session")));
+  } catch (error) {
+    // Anything else means that the server is away: nothing is known, and whoever waits for it asks again.
+    if (error instanceof ApiFailure && error.status === 401) signedOut();
+  }
+}
 
 export async function signIn(key: string): Promise<Session> {
   const headers = { "content-type": "application/json" };

@@ -2,6 +2,21 @@
 import { Button, createTheme, Modal, Table, Tooltip } from "@mantine/core";
 
 export const theme = createTheme({
+  colors: {
+    // Mantine's own greys are warm; these go with the accent.
+    dark: [
+      "#e3e6ec",
+      "#c3c9d4",
+      "#a6adbb",
+      "#858d9d",
+      "#3a4150",
+      "#2b303b",
+      "#20242d",
+      "#171a21",
+      "#101217",
+      "#0b0d11",
+    ],
+  },
   primaryColor: "indigo",
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 6,

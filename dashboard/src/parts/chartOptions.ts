@@ -1,0 +1,86 @@
+// How charts look: thin lines, few rules, room for the numbers.
+import uPlot from "uplot";
+
+interface Line {
+  label: string;
+  colour: string;
+  dashed: boolean;
+}
+
+export interface Look {
+  width: number;
+  height: number;
+  dark: boolean;
+  lines: Line[];
+  bars: number | undefined;
+  together: string | undefined;
+  write: (value: number) => string;
+  /** The index under the pointer, or null. */
+  pointed: (index: number | null) => void;
+}
+
+const font = "11px system-ui, sans-serif";
+const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** Hours within a day, days beyond. */
+function times(_: uPlot, splits: number[]): string[] {
+  return splits.map((at) => {
+    const date = new Date(at * 1000);
+    const midnight = date.getHours() === 0 && date.getMinutes() === 0;
+    return midnight ? day.format(date) : clock.format(date);
+  });
+}
+
+export function optionsOf(look: Look): uPlot.Options {
+  const ink = look.dark ? "#a6adbb" : "#5a6270";
+  const rule = look.dark ? "#262b35" : "#eceef2";
+  const axis = { stroke: ink, font, ticks: { show: false }, grid: { stroke: rule, width: 1 } };
+  const lines = look.bars ? [...look.lines].reverse() : look.lines;
+  return {
+    width: look.width,
+    height: look.height,
+    padding: [8, 8, 0, 0],
+    legend: { show: false },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      points: { size: 6 },
+      ...(look.together && { sync: { key: look.together } }),
+    },
+    scales: {
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+      ...(look.bars && { x: barRange(look.bars) }),
+    },
+    axes: [
+      { ...axis, size: 24, values: times, grid: { show: false }, space: 64 },
+      { ...axis, size: 56, gap: 6, space: 28, values: (_, splits) => splits.map(look.write) },
+    ],
+    series: [
+      {},
+      ...lines.map((line) => ({
+        label: line.label,
+        stroke: line.colour,
+        width: look.bars ? 0 : 1.5,
+        dash: line.dashed ? [4, 3] : [],
+        points: { show: false },
+        ...(look.bars && { fill: line.colour, paths: barPaths() }),
+      })),
+    ],
+    hooks: { setCursor: [(plot) => look.pointed(plot.cursor.idx ?? null)] },
+  };
+}
+
+/** A bar stands for the time after its start: half a bar of room at both ends. */
+const barRange = (seconds: number) => ({
+  range: (_: uPlot, from: number, until: number): [number, number] => [
+    from - seconds * 0.6,
+    until + seconds * 0.6,
+  ],
+});
+
+function barPaths() {
+  const make = uPlot.paths.bars;
+  if (!make) throw new Error("uPlot was built without bars");
+  return make({ size: [0.72, 48], radius: 0 });
+}
