@@ -212,8 +212,8 @@ const types = {
 };
 function files(res, path) {
   const file = path.startsWith("/dashboard/assets/")
-    ? path.replace("/dashboard/", "dist/")
-    : "dist/index.html";
+    ? path.replace("/dashboard", dist)
+    : `${dist}/index.html`;
   if (!existsSync(file)) return fail(res, 404, "route_not_found", "No such file.");
   res.writeHead(200, {
     "content-type": types[extname(file)] ?? "application/octet-stream",

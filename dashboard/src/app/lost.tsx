@@ -1,16 +1,15 @@
-import { Anchor, Box } from "@mantine/core";
+import { Box } from "@mantine/core";
 import type { ErrorComponentProps } from "@tanstack/react-router";
-import { Link, useRouter } from "@tanstack/react-router";
+import { useRouter } from "@tanstack/react-router";
 import { Empty } from "../parts/Empty";
 import { ErrorState } from "../parts/ErrorState";
+import { PageLink } from "../parts/PageLink";
 
 export function NotFound() {
   return (
     <Box p="xl">
       <Empty title="There is no such page">
-        <Anchor component={Link} to="/">
-          Go to the overview
-        </Anchor>
+        <PageLink to="/">Go to the overview</PageLink>
       </Empty>
     </Box>
   );

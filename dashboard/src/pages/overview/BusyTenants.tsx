@@ -1,9 +1,8 @@
-import { Anchor } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
 import type { BusyTenant } from "../../api/types";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Empty } from "../../parts/Empty";
 import { count, rate } from "../../parts/format";
+import { PageLink } from "../../parts/PageLink";
 import { Panel } from "../../parts/Panel";
 
 const columns: Column<BusyTenant>[] = [
@@ -11,9 +10,9 @@ const columns: Column<BusyTenant>[] = [
     key: "slug",
     head: "Tenant",
     cell: (row) => (
-      <Anchor component={Link} to="/tenants/$slug" params={{ slug: row.slug }} size="sm">
+      <PageLink to="/tenants/$slug" params={{ slug: row.slug }}>
         {row.slug}
-      </Anchor>
+      </PageLink>
     ),
   },
   { key: "requests", head: "Requests/s", right: true, cell: (row) => rate(row.requests_per_s) },

@@ -1,11 +1,11 @@
-import { Anchor, Badge, Text } from "@mantine/core";
-import { Link } from "@tanstack/react-router";
+import { Badge, Text } from "@mantine/core";
 import { useMemo } from "react";
 import type { Now, Resident } from "../../api/types";
 import { Bytes } from "../../parts/Bytes";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Empty } from "../../parts/Empty";
 import { bytes, compact, percent } from "../../parts/format";
+import { PageLink } from "../../parts/PageLink";
 import { Panel } from "../../parts/Panel";
 import { useListSearch } from "../../parts/useListSearch";
 import classes from "./overview.module.css";
@@ -77,9 +77,9 @@ function columnsFor(operator: boolean): Column<Resident>[] {
     head: "Tenant",
     by: (row) => row.tenant,
     cell: (row) => (
-      <Anchor component={Link} to="/tenants/$slug" params={{ slug: row.tenant }} size="sm">
+      <PageLink to="/tenants/$slug" params={{ slug: row.tenant }}>
         {row.tenant}
-      </Anchor>
+      </PageLink>
     ),
   };
   return [
@@ -88,15 +88,13 @@ function columnsFor(operator: boolean): Column<Resident>[] {
       head: "Adapter",
       by: (row) => row.adapter,
       cell: (row) => (
-        <Anchor
-          component={Link}
+        <PageLink
           to="/adapters/$name"
           params={{ name: row.adapter }}
           search={operator ? { tenant: row.tenant } : {}}
-          size="sm"
         >
           {row.adapter}@{row.version}
-        </Anchor>
+        </PageLink>
       ),
     },
     ...(operator ? [tenant] : []),
