@@ -88,3 +88,24 @@ export interface Now {
   tenants: BusyTenant[];
   ready: { status: string; checks: Record<string, string> };
 }
+
+/** What the checks of an upload found, as far as they came. */
+export interface Report {
+  rank: number;
+  ranks: number[];
+  alpha: number;
+  scales: number[];
+  rank_stabilised: boolean;
+  modules: string[];
+  layers: number[];
+  tensors: number;
+  parameters: number;
+  bytes: number;
+  dtype: string;
+  norms: { module: string; largest_a: number; largest_b: number; norm: number }[];
+  base_model: string | null;
+  checks: string[];
+  warnings: { code: string; message: string }[];
+  check_ms?: number;
+  canary?: { effect: number; load_ms: number; run_ms: number; resident_bytes: number };
+}

@@ -1,12 +1,13 @@
 // One tenant, for the operator: what it is, may, has and uses.
-import { Anchor, Breadcrumbs, Button, Tabs } from "@mantine/core";
-import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { Breadcrumbs, Button, Tabs } from "@mantine/core";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useSession } from "../../api/session";
 import type { Tenant as TenantShape } from "../../api/types";
 import { ErrorState } from "../../parts/ErrorState";
 import { Loading } from "../../parts/Loading";
 import { PageHeader } from "../../parts/PageHeader";
+import { PageLink } from "../../parts/PageLink";
 import { DeleteTenant, SuspendTenant, type TenantDeed } from "../../parts/tenantDeeds";
 import { isSuspended, TenantState } from "../../parts/TenantState";
 import { useSetSearch } from "../../parts/useListSearch";
@@ -46,9 +47,9 @@ function Found({ tenant }: { tenant: TenantShape }) {
         title={tenant.name}
         crumbs={
           <Breadcrumbs mb={4}>
-            <Anchor component={Link} to="/tenants" size="xs">
+            <PageLink to="/tenants" size="xs">
               Tenants
-            </Anchor>
+            </PageLink>
             <span className="mono">{tenant.slug}</span>
           </Breadcrumbs>
         }

@@ -1,6 +1,6 @@
 // All tenants, for the operator.
-import { Anchor, Button } from "@mantine/core";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { Button } from "@mantine/core";
+import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { useSession } from "../../api/session";
 import type { Tenant } from "../../api/types";
@@ -8,6 +8,7 @@ import { DataTable, type Column } from "../../parts/DataTable";
 import { Empty } from "../../parts/Empty";
 import { Icon } from "../../parts/Icon";
 import { PageHeader } from "../../parts/PageHeader";
+import { PageLink } from "../../parts/PageLink";
 import { Panel } from "../../parts/Panel";
 import { SearchField } from "../../parts/SearchField";
 import { DeleteTenant, SuspendTenant, type TenantDeed } from "../../parts/tenantDeeds";
@@ -24,9 +25,9 @@ const columns: Column<Tenant>[] = [
     head: "Tenant",
     by: ({ slug }) => slug,
     cell: ({ slug }) => (
-      <Anchor component={Link} to="/tenants/$slug" params={{ slug } as never} size="sm" fw={550}>
+      <PageLink to="/tenants/$slug" params={{ slug }} fw={550}>
         {slug}
-      </Anchor>
+      </PageLink>
     ),
   },
   { key: "name", head: "Name", cell: ({ name }) => name },

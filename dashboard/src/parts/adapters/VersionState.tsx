@@ -1,0 +1,44 @@
+import { Badge, Tooltip } from "@mantine/core";
+import type { AdapterVersion } from "../../api/types";
+import type { Residents } from "./residents";
+
+export function VersionState({ version }: { version: AdapterVersion }) {
+  const { color, label, why } = stateOf(version);
+  return (
+    <Tooltip label={why} disabled={why === null} multiline maw={320}>
+      <Badge variant="light" color={color} tt="none">
+        {label}
+      </Badge>
+    </Tooltip>
+  );
+}
+
+function stateOf({ status, disabled_reason, routable }: AdapterVersion) {
+  if (status === "disabled") {
+    return {
+      color: "orange",
+      label: "Disabled",
+      why: disabled_reason ?? "Taken out of service by its owner",
+    };
+  }
+  if (!routable) {
+    return {
+      color: "gray",
+      label: "Other base",
+      why: "It was made for another base model than the one that is served now",
+    };
+  }
+  return { color: "teal", label: "Ready", why: null };
+}
+
+/** Whether its weights are in the engine's memory; the first request loads those that are not. */
+export function InMemory({ digest, residents }: { digest: string; residents: Residents }) {
+  if (residents === null) return <span>–</span>;
+  const resident = residents.get(digest);
+  if (!resident) return <span style={{ color: "var(--mantine-color-dimmed)" }}>no</span>;
+  return (
+    <Badge variant="light" color={resident.in_use ? "indigo" : "gray"} tt="none">
+      {resident.in_use ? "In use" : "Loaded"}
+    </Badge>
+  );
+}
