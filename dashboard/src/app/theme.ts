@@ -1,5 +1,5 @@
 // Density and calm: small type, thin lines, one accent.
-import { Button, createTheme, Modal, Table, Tooltip } from "@mantine/core";
+import { Button, createTheme, Modal, SegmentedControl, Table, Tooltip } from "@mantine/core";
 
 export const theme = createTheme({
   colors: {
@@ -31,6 +31,11 @@ export const theme = createTheme({
   components: {
     Button: Button.extend({ defaultProps: { size: "xs" } }),
     Modal: Modal.extend({ defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } }),
+    SegmentedControl: SegmentedControl.extend({
+      styles: {
+        root: { background: "light-dark(var(--mantine-color-gray-2), var(--mantine-color-dark-6))" },
+      },
+    }),
     Table: Table.extend({ defaultProps: { verticalSpacing: 7, horizontalSpacing: "sm" } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 200, withArrow: true } }),
   },

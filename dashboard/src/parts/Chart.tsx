@@ -4,8 +4,7 @@ import { useComputedColorScheme } from "@mantine/core";
 import { useEffect, useId, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import classes from "./Chart.module.css";
-import { localTime } from "./format";
-import { optionsOf } from "./chartOptions";
+import { optionsOf, whenOf } from "./chartOptions";
 
 export interface Series {
   label: string;
@@ -80,7 +79,7 @@ export function Chart({ title, at, series, write, height = 150, bars, together }
     <figure className={classes.figure} aria-labelledby={heading}>
       <figcaption className={classes.caption} id={heading}>
         <span className={classes.title}>{title}</span>
-        <span className={classes.when}>{under !== null && when !== undefined ? localTime(when) : ""}</span>
+        <span className={classes.when}>{under !== null && when !== undefined ? whenOf(when, bars) : ""}</span>
       </figcaption>
       <div ref={host} className={classes.plot} style={{ height }} aria-hidden="true" />
       <ul className={classes.legend}>

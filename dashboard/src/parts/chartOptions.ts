@@ -20,16 +20,29 @@ export interface Look {
 }
 
 const font = "11px system-ui, sans-serif";
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const dayLong = 86_400;
 
-/** Hours within a day, days beyond. */
-function times(_: uPlot, splits: number[]): string[] {
-  return splits.map((at) => {
-    const date = new Date(at * 1000);
-    const midnight = date.getHours() === 0 && date.getMinutes() === 0;
-    return midnight ? day.format(date) : clock.format(date);
+/** Bars of days are UTC's days, whatever the viewer's zone: so are their names. */
+const zoneOf = (bars: number | undefined) => (bars === dayLong ? { timeZone: "UTC" } : {});
+
+/** The moment under the pointer. */
+export const whenOf = (at: number, bars: number | undefined) =>
+  new Date(at * 1000).toLocaleString("en-GB", {
+    day: "numeric",
+    month: "short",
+    ...(bars === dayLong ? { year: "numeric" } : { hour: "2-digit", minute: "2-digit" }),
+    ...zoneOf(bars),
   });
+
+/** Names of an axis' moments: hours within a day, days beyond. */
+function timesOf(bars: number | undefined) {
+  const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", ...zoneOf(bars) });
+  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...zoneOf(bars) });
+  return (_: uPlot, splits: number[]) =>
+    splits.map((at) => {
+      const time = clock.format(at * 1000);
+      return time === "00:00" ? day.format(at * 1000) : bars === dayLong ? "" : time;
+    });
 }
 
 export function optionsOf(look: Look): uPlot.Options {
@@ -42,6 +55,7 @@ export function optionsOf(look: Look): uPlot.Options {
     height: look.height,
     padding: [8, 8, 0, 0],
     legend: { show: false },
+    ...(look.bars === dayLong && { tzDate: (at: number) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC") }),
     cursor: {
       y: false,
       drag: { x: false, y: false },
@@ -53,7 +67,7 @@ export function optionsOf(look: Look): uPlot.Options {
       ...(look.bars && { x: barRange(look.bars) }),
     },
     axes: [
-      { ...axis, size: 24, values: times, grid: { show: false }, space: 64 },
+      { ...axis, size: 24, values: timesOf(look.bars), grid: { show: false }, space: 64 },
       { ...axis, size: 56, gap: 6, space: 28, values: (_, splits) => splits.map(look.write) },
     ],
     series: [

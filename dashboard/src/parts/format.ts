@@ -10,7 +10,7 @@ export const compact = (value: number) => (Math.abs(value) < 10_000 ? count(valu
 
 /** 0.4, 12.3, 1,234: as many digits as tell something. */
 export function rate(value: number): string {
-  if (value === 0) return "0";
+  if (Number.isInteger(value)) return compact(value);
   if (Math.abs(value) < 10) return value.toFixed(value < 0.1 ? 2 : 1);
   return compact(Math.round(value));
 }
@@ -18,6 +18,7 @@ export function rate(value: number): string {
 /** 0.8 ms, 120 ms, 1.24 s */
 export function millis(value: number | null): string {
   if (value === null) return "–";
+  if (value === 0) return "0 ms";
   if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(2)} s`;
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
@@ -35,8 +36,11 @@ export function bytes(value: number): string {
   return `${unit === 0 || rest >= 100 ? Math.round(rest) : rest.toFixed(1)} ${units[unit] ?? ""}`;
 }
 
-/** 42% */
-export const percent = (part: number, of: number) => (of === 0 ? "0%" : `${Math.round((part / of) * 100)}%`);
+/** 42%, and not 0% for what is there. */
+export function percent(part: number, of: number): string {
+  if (of === 0 || part === 0) return "0%";
+  return part / of < 0.01 ? "<1%" : `${Math.round((part / of) * 100)}%`;
+}
 
 /** 26 Nov 2026, 05:35 in the viewer's zone; the server's Unix seconds. */
 export const localTime = (at: number) =>
