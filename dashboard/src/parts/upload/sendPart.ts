@@ -1,5 +1,5 @@
 // One part on its way. XMLHttpRequest, because fetch cannot tell how much of a body has left.
-import { csrfHeader } from "../../../api/client";
+import { csrfHeader } from "../../api/client";
 
 export interface PartAnswer {
   id: string;

@@ -24,7 +24,7 @@ export interface AdapterFiles {
 /** What a person can correct. */
 export class FilesError extends Error {}
 
-interface Found {
+export interface Found {
   path: string;
   file: File;
 }

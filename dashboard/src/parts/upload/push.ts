@@ -1,6 +1,6 @@
 // Completed weights and a config become a version: the push's states, to its end.
-import { ApiFailure, api, data, request } from "../../../api/client";
-import type { Push } from "../../../api/types";
+import { ApiFailure, api, data, request } from "../../api/client";
+import type { Push } from "../../api/types";
 import { pause } from "./inParts";
 
 const POLL_MS = 1000;

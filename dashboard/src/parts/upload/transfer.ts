@@ -1,6 +1,6 @@
 // Weights to the server: hash → find what is there → send what is missing → complete. The server keeps what has arrived and is
 // asked for it, so that the same file goes on after a lost connection, a reload or in another browser.
-import { ApiFailure, api, data } from "../../../api/client";
+import { ApiFailure, api, data } from "../../api/client";
 import { hashFile, type Hashes } from "./hash";
 import { pause, sendAll } from "./inParts";
 import { ranges } from "./parts";
@@ -75,7 +75,8 @@ async function begin(file: File, { sha256, parts }: Hashes): Promise<Target> {
   return { id: upload.id, there: new Map() };
 }
 
-async function arrived(id: string): Promise<Map<number, PartAnswer>> {
+/** The parts that are there, by number. */
+export async function arrived(id: string): Promise<Map<number, PartAnswer>> {
   const there = new Map<number, PartAnswer>();
   for (let after: string | undefined; ;) {
     const query = after === undefined ? { limit: 100 } : { limit: 100, after };
