@@ -5,6 +5,7 @@ import { PageLink } from "../../parts/PageLink";
 import { useListSearch } from "../../parts/useListSearch";
 import type { Grouped, Measure, Sums } from "./groups";
 import classes from "./usage.module.css";
+import { type KeyNames, nameOfKey } from "./useKeyNames";
 import type { By } from "./useUsage";
 
 interface Props {
@@ -13,7 +14,7 @@ interface Props {
   operator: boolean;
   measure: Measure;
   sums: Sums;
-  nameOfKey: (id: string) => string;
+  names: KeyNames;
   colourOf: (group: Grouped) => string;
 }
 
@@ -21,7 +22,7 @@ const there = { isPending: false, error: null, refetch: () => undefined };
 const heads = { tenant: "Tenant", model: "Adapter", key: "Key" };
 
 /** Each group's part of the whole. */
-export function GroupTable({ groups, by, operator, measure, sums, nameOfKey, colourOf }: Props) {
+export function GroupTable({ groups, by, operator, measure, sums, names, colourOf }: Props) {
   const { sort, setSort } = useListSearch();
   const columns = useMemo((): Column<Grouped>[] => {
     const tenant: Column<Grouped> = {
@@ -35,8 +36,7 @@ export function GroupTable({ groups, by, operator, measure, sums, nameOfKey, col
           </PageLink>
         ),
     };
-    const own = (row: Grouped) =>
-      by === "model" ? row.model : row.key === null ? "Tokens (JWT)" : nameOfKey(row.key);
+    const own = (row: Grouped) => (by === "model" ? row.model : nameOfKey(row.key, names));
     const first: Column<Grouped> = {
       key: by,
       head: heads[by],
@@ -65,7 +65,7 @@ export function GroupTable({ groups, by, operator, measure, sums, nameOfKey, col
       number("output", "Output tokens"),
       { key: "share", head: "Share", right: true, cell: (row) => percent(row[measure], sums[measure]) },
     ];
-  }, [by, operator, measure, sums, nameOfKey, colourOf]);
+  }, [by, operator, measure, sums, names, colourOf]);
   return (
     <DataTable
       label="Usage by group"

@@ -73,7 +73,7 @@ export function summed(groups: Grouped[]): number[] {
 const iso = (at: number) => new Date(at * 1000).toISOString();
 
 /** A line per bucket and group. */
-export function fileOf(buckets: UsageBucket[], nameOfKey: (id: string) => string): string {
+export function fileOf(buckets: UsageBucket[], names: ReadonlyMap<string, string>): string {
   const head = [
     "start",
     "end",
@@ -93,7 +93,7 @@ export function fileOf(buckets: UsageBucket[], nameOfKey: (id: string) => string
       result.project_id ?? null,
       result.model ?? null,
       result.api_key_id ?? null,
-      result.api_key_id ? nameOfKey(result.api_key_id) : null,
+      result.api_key_id ? (names.get(result.api_key_id) ?? null) : null,
       result.num_model_requests,
       result.input_tokens,
       result.input_cached_tokens,

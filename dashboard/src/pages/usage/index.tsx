@@ -21,7 +21,7 @@ import { GroupTable } from "./GroupTable";
 import { dateOf, type Period, periodOf, widths } from "./period";
 import { Totals } from "./Totals";
 import classes from "./usage.module.css";
-import { useKeyNames } from "./useKeyNames";
+import { type KeyNames, nameOfKey, useKeyNames } from "./useKeyNames";
 import { type By, useUsage } from "./useUsage";
 
 /** Groups with a colour of their own; the others are one. */
@@ -36,13 +36,13 @@ export function Usage() {
   const period = periodOf(search, now);
   const tenant = operator ? search.tenant : undefined;
   const query = useUsage(period, by, operator, tenant);
-  const nameOfKey = useKeyNames();
+  const names = useKeyNames();
   const used = query.data?.some((bucket) => bucket.results.length > 0) ?? false;
 
   const save = () => {
     if (!query.data) return;
     const until = dateOf(period.end === undefined ? now : period.end - 1);
-    download(`usage-${dateOf(period.start)}-${until}-by-${by}.csv`, fileOf(query.data, nameOfKey));
+    download(`usage-${dateOf(period.start)}-${until}-by-${by}.csv`, fileOf(query.data, names));
   };
 
   return (
@@ -66,7 +66,7 @@ export function Usage() {
       ) : query.error ? (
         <ErrorState error={query.error} retry={() => void query.refetch()} />
       ) : used ? (
-        <Shown {...{ buckets: query.data, period, by, measure, operator, nameOfKey }} />
+        <Shown {...{ buckets: query.data, period, by, measure, operator, names }} />
       ) : (
         <Panel>
           <Empty title="Nothing was used in this time">
@@ -84,16 +84,16 @@ interface ShownProps {
   by: By;
   measure: Measure;
   operator: boolean;
-  nameOfKey: (id: string) => string;
+  names: KeyNames;
 }
 
-function Shown({ buckets, period, by, measure, operator, nameOfKey }: ShownProps) {
+function Shown({ buckets, period, by, measure, operator, names }: ShownProps) {
   const sums = useMemo(() => total(buckets), [buckets]);
   const groups = useMemo(() => group(buckets, measure), [buckets, measure]);
   const at = useMemo(() => buckets.map((bucket) => bucket.start_time), [buckets]);
   const series = useMemo(() => {
     const own = groups.slice(0, coloured).map((one, index) => ({
-      label: labelOf(one, by, nameOfKey),
+      label: labelOf(one, by, names),
       colour: colour(index),
       values: one.values,
     }));
@@ -101,7 +101,7 @@ function Shown({ buckets, period, by, measure, operator, nameOfKey }: ShownProps
     return others.length === 0
       ? own
       : [...own, { label: `${count(others.length)} others`, colour: rest, values: summed(others) }];
-  }, [groups, by, nameOfKey]);
+  }, [groups, by, names]);
   const colourOf = useCallback(
     (one: Grouped) => {
       const index = groups.indexOf(one);
@@ -123,7 +123,7 @@ function Shown({ buckets, period, by, measure, operator, nameOfKey }: ShownProps
         />
       </Panel>
       <Panel flush>
-        <GroupTable {...{ groups, by, operator, measure, sums, nameOfKey, colourOf }} />
+        <GroupTable {...{ groups, by, operator, measure, sums, names, colourOf }} />
       </Panel>
     </div>
   );
@@ -134,14 +134,7 @@ function byOf(asked: string | undefined, operator: boolean): By {
   return operator ? "tenant" : "model";
 }
 
-function labelOf(one: Grouped, by: By, nameOfKey: (id: string) => string): string {
-  const own =
-    by === "key"
-      ? one.key === null
-        ? "Tokens (JWT)"
-        : nameOfKey(one.key)
-      : by === "model"
-        ? one.model
-        : null;
+function labelOf(one: Grouped, by: By, names: KeyNames): string {
+  const own = by === "key" ? nameOfKey(one.key, names) : by === "model" ? one.model : null;
   return [one.tenant, own].filter((part) => part !== null).join(" / ");
 }

@@ -1,18 +1,21 @@
 import { useQuery } from "@tanstack/react-query";
-import { useCallback } from "react";
+import { useMemo } from "react";
 import { useSession } from "../../api/session";
 import { ownKeys } from "../../parts/keys/routes";
 
-/** Names of a tenant's own keys, where its key may see them; else the beginnings of their ids. */
-export function useKeyNames(): (id: string) => string {
+export type KeyNames = ReadonlyMap<string, string>;
+
+/** Names of a tenant's own keys, where its key may see them. */
+export function useKeyNames(): KeyNames {
   const { operator, can } = useSession();
   const { data } = useQuery({
     queryKey: ownKeys.queryKey,
     queryFn: ownKeys.list,
     enabled: !operator && can("keys:write"),
   });
-  return useCallback(
-    (id: string) => data?.find((key) => key.id === id)?.name ?? `tk_${id.slice(0, 8)}…${id.slice(-4)}`,
-    [data],
-  );
+  return useMemo(() => new Map(data?.map((key) => [key.id, key.name])), [data]);
 }
+
+/** What a key is called on the page; callers with a token of an identity provider have none. */
+export const nameOfKey = (id: string | null, names: KeyNames) =>
+  id === null ? "Tokens (JWT)" : (names.get(id) ?? `tk_${id.slice(0, 8)}…${id.slice(-4)}`);
