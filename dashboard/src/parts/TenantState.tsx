@@ -1,13 +1,9 @@
-import { Badge } from "@mantine/core";
 import type { Tenant } from "../api/types";
+import { StateBadge } from "./StateBadge";
 
 export const isSuspended = (tenant: Tenant) => tenant.status === "suspended";
 
 export function TenantState({ tenant }: { tenant: Tenant }) {
   const suspended = isSuspended(tenant);
-  return (
-    <Badge variant="light" color={suspended ? "orange" : "teal"} tt="none">
-      {suspended ? "Suspended" : "Active"}
-    </Badge>
-  );
+  return <StateBadge color={suspended ? "orange" : "teal"} label={suspended ? "Suspended" : "Active"} />;
 }

@@ -1,5 +1,5 @@
 // Every try to make a version, of the last month: also those that were refused, with the reason.
-import { Badge, Button, Modal, Stack } from "@mantine/core";
+import { Button, Modal, Stack } from "@mantine/core";
 import { useState } from "react";
 import { reportOf } from "../../api/adapters";
 import { api, data } from "../../api/client";
@@ -10,6 +10,7 @@ import { Empty } from "../../parts/Empty";
 import { Panel } from "../../parts/Panel";
 import { Refused } from "../../parts/report/Refused";
 import { ReportView } from "../../parts/report/ReportView";
+import { StateBadge } from "../../parts/StateBadge";
 import { Time } from "../../parts/Time";
 import { usePages } from "../../parts/usePages";
 
@@ -69,11 +70,7 @@ function columnsOf(show: (push: Push) => void): Column<Push>[] {
       key: "status",
       head: "State",
       width: 110,
-      cell: ({ status }) => (
-        <Badge variant="light" color={COLOURS[status] ?? "gray"} tt="none">
-          {status}
-        </Badge>
-      ),
+      cell: ({ status }) => <StateBadge color={COLOURS[status] ?? "gray"} label={status} />,
     },
     { key: "became", head: "Became", cell: ({ model, error }) => <code>{model ?? error?.code ?? "–"}</code> },
     { key: "size", head: "Size", right: true, wide: true, cell: ({ bytes }) => <Bytes of={bytes} /> },

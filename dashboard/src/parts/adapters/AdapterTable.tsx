@@ -11,7 +11,6 @@ import { Empty } from "../Empty";
 import { compact, count } from "../format";
 import { PageLink } from "../PageLink";
 import { Panel } from "../Panel";
-import { Time } from "../Time";
 import { useListSearch } from "../useListSearch";
 import { useResidents, type Residents } from "./residents";
 import { useAdapters } from "./useAdapters";
@@ -98,7 +97,13 @@ function columnsOf({ owner, residents, usage }: Known): Column<Adapter>[] {
       head: "Adapter",
       by: ({ name }) => name,
       cell: ({ name }) => (
-        <PageLink to="/adapters/$name" params={{ name }} search={searchOf(owner)} fw={550}>
+        <PageLink
+          to="/adapters/$name"
+          params={{ name }}
+          search={searchOf(owner)}
+          fw={550}
+          style={{ whiteSpace: "nowrap" }}
+        >
           {name}
         </PageLink>
       ),
@@ -167,13 +172,6 @@ function columnsOf({ owner, residents, usage }: Known): Column<Adapter>[] {
       wide: true,
       by: tokens,
       cell: (adapter) => (usage ? compact(tokens(adapter)) : "–"),
-    },
-    {
-      key: "created",
-      head: "Created",
-      wide: true,
-      by: ({ created_at }) => created_at,
-      cell: ({ created_at }) => <Time at={created_at} relative />,
     },
   ];
 }

@@ -1,14 +1,15 @@
-import { Badge, Tooltip } from "@mantine/core";
+import { Tooltip } from "@mantine/core";
 import type { AdapterVersion } from "../../api/types";
+import { StateBadge } from "../StateBadge";
 import type { Residents } from "./residents";
 
 export function VersionState({ version }: { version: AdapterVersion }) {
   const { color, label, why } = stateOf(version);
   return (
     <Tooltip label={why} disabled={why === null} multiline maw={320}>
-      <Badge variant="light" color={color} tt="none">
-        {label}
-      </Badge>
+      <div style={{ width: "fit-content" }}>
+        <StateBadge color={color} label={label} />
+      </div>
     </Tooltip>
   );
 }
@@ -37,8 +38,6 @@ export function InMemory({ digest, residents }: { digest: string; residents: Res
   const resident = residents.get(digest);
   if (!resident) return <span style={{ color: "var(--mantine-color-dimmed)" }}>no</span>;
   return (
-    <Badge variant="light" color={resident.in_use ? "indigo" : "gray"} tt="none">
-      {resident.in_use ? "In use" : "Loaded"}
-    </Badge>
+    <StateBadge color={resident.in_use ? "indigo" : "gray"} label={resident.in_use ? "In use" : "Loaded"} />
   );
 }

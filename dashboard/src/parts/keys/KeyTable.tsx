@@ -1,8 +1,9 @@
 // The keys of one tenant, with what can be done about each.
-import { ActionIcon, Badge, Group, Menu, Text, Tooltip } from "@mantine/core";
+import { ActionIcon, Group, Menu, Text, Tooltip } from "@mantine/core";
 import type { Key } from "../../api/types";
 import { DataTable, type Column } from "../DataTable";
 import { Icon } from "../Icon";
+import { StateBadge } from "../StateBadge";
 import { Time } from "../Time";
 import { useListSearch } from "../useListSearch";
 import { useNow } from "../useNow";
@@ -56,14 +57,7 @@ function columnsAt(now: number): Column<Key>[] {
       head: "State",
       width: 100,
       by: (key) => stateOf(key, now),
-      cell: (key) => {
-        const { label, color } = STATES[stateOf(key, now)];
-        return (
-          <Badge variant="light" color={color} tt="none">
-            {label}
-          </Badge>
-        );
-      },
+      cell: (key) => <StateBadge {...STATES[stateOf(key, now)]} />,
     },
     { key: "scopes", head: "Scopes", cell: ({ scopes }) => <Short items={scopes} all={6} /> },
     {

@@ -8,11 +8,11 @@ export interface Refusal {
 
 export const REFUSALS: Readonly<Record<string, Refusal>> = {
   adapter_config_too_large: {
-    means: "Longer than 64 KiB.",
+    means: "The config is longer than 64 KiB.",
     todo: "Upload the file that PEFT saved.",
   },
   adapter_config_invalid_json: {
-    means: "Not one JSON object.",
+    means: "The config is not one JSON object.",
     todo: "Upload the file that PEFT saved.",
   },
   adapter_config_too_deep: {
@@ -20,7 +20,7 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
     todo: "Upload the file that PEFT saved.",
   },
   adapter_config_duplicate_key: {
-    means: "One key twice.",
+    means: "The config has one key twice.",
     todo: "Keep one.",
   },
   adapter_config_wrong_type: {
@@ -45,7 +45,7 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
     todo: "Correct r or rank_pattern.",
   },
   adapter_rank_too_high: {
-    means: "Above TENORA_MAX_RANK.",
+    means: "The rank is above the server's TENORA_MAX_RANK.",
     todo: "Train with a smaller r, or ask the operator.",
   },
   adapter_invalid_alpha: {
@@ -57,59 +57,59 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
     todo: "Train LoRA.",
   },
   adapter_unsupported_task_type: {
-    means: "Not CAUSAL_LM.",
+    means: "Its task is not causal language modelling.",
     todo: "Train for causal language modelling.",
   },
   adapter_unsupported_dora: {
-    means: "DoRA.",
+    means: "Not served: DoRA.",
     todo: "Train with use_dora=False.",
   },
   adapter_unsupported_modules_to_save: {
-    means: "Fully trained modules beside the adapter.",
+    means: "Not served: fully trained modules beside the adapter.",
     todo: "Train without modules_to_save.",
   },
   adapter_unsupported_bias: {
-    means: "Trained biases.",
+    means: "Not served: trained biases.",
     todo: 'Train with bias="none", lora_bias=False.',
   },
   adapter_unsupported_fan_in_fan_out: {
-    means: "Transposed base weights.",
+    means: "Not served: transposed base weights.",
     todo: "The served bases have none: leave it out.",
   },
   adapter_unsupported_layer_replication: {
-    means: "Repeated layers.",
+    means: "Not served: repeated layers.",
     todo: "Train on the base's own layers.",
   },
   adapter_unsupported_trainable_tokens: {
-    means: "Trained rows of the embedding.",
+    means: "Not served: trained rows of the embedding.",
     todo: "Train without new tokens.",
   },
   adapter_unsupported_qalora: {
-    means: "QALoRA.",
+    means: "Not served: QALoRA.",
     todo: "Train with use_qalora=False.",
   },
   adapter_unsupported_target_parameters: {
-    means: "LoRA on bare parameters.",
+    means: "Not served: LoRA on bare parameters.",
     todo: "Use target_modules.",
   },
   adapter_unsupported_initializer: {
-    means: "An initialiser that changes the base.",
+    means: "Not served: an initialiser that changes the base.",
     todo: "Train with init_lora_weights=True, or convert when saving.",
   },
   adapter_unsupported_embeddings: {
-    means: "LoRA on, or copies of, embedding or output layer.",
+    means: "Not served: LoRA on, or copies of, the embedding or output layer.",
     todo: "Leave embed_tokens and lm_head out.",
   },
   adapter_unsupported_megatron: {
-    means: "Megatron's parallel layers.",
+    means: "Not served: Megatron's parallel layers.",
     todo: "Train without them.",
   },
   adapter_unsupported_alora: {
-    means: "Activated LoRA.",
+    means: "Not served: activated LoRA.",
     todo: "Train a plain LoRA adapter.",
   },
   adapter_unsupported_option: {
-    means: "Another option that is on and not known.",
+    means: "An option that is not known is on.",
     todo: "Turn off the option that is named here.",
   },
   adapter_not_safetensors: {
@@ -117,7 +117,7 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
     todo: "Save with safetensors; for a pointer, git lfs pull.",
   },
   adapter_truncated: {
-    means: "Ends too early.",
+    means: "The file ends too early.",
     todo: "Upload it again.",
   },
   adapter_trailing_bytes: {

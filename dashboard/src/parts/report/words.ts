@@ -17,12 +17,12 @@ export const CHECKS: Readonly<Record<string, string>> = {
   canary: "The engine answered a trial prompt with it",
 };
 
+/** As titles: the server's own words stand below. */
 export const WARNINGS: Readonly<Record<string, string>> = {
-  modules_without_effect: "Some modules were not trained, or saved before training.",
-  large_scale: "lora_alpha over the rank is above 32: is it the one used in training?",
-  large_norm: "A projection changes its input more than 1,000-fold: was training stable?",
-  base_model_differs:
-    "The config names another base model. The shapes fit; on other weights it would answer badly.",
+  modules_without_effect: "Some modules do nothing",
+  large_scale: "Is lora_alpha the one used in training?",
+  large_norm: "Was training stable?",
+  base_model_differs: "Was it trained on this base model?",
 };
 
 /** A projection whose bound is above this is pointed out; the server warns of it as well. */

@@ -5,7 +5,13 @@ import { Icon } from "../Icon";
 import classes from "./upload.module.css";
 import { CONFIG, filesOfDrop, filesOfInput, WEIGHTS, type Found } from "./files";
 
-export function DropZone({ onFiles }: { onFiles: (found: Found[]) => void }) {
+interface Props {
+  /** Of the adapter that gets a version; left out for a new one. */
+  name: string | undefined;
+  onFiles: (found: Found[]) => void;
+}
+
+export function DropZone({ name, onFiles }: Props) {
   const [over, setOver] = useState(false);
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
@@ -37,7 +43,7 @@ export function DropZone({ onFiles }: { onFiles: (found: Found[]) => void }) {
         <Icon name="upload" size={22} />
         <div>
           <Text size="sm" fw={550}>
-            Drop an adapter here
+            {name === undefined ? "Drop an adapter here" : `Drop a new version of ${name} here`}
           </Text>
           <Text size="xs" c="dimmed">
             The folder that PEFT saved, or its two files: <code>{CONFIG}</code> and <code>{WEIGHTS}</code>

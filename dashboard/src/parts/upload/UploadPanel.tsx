@@ -40,7 +40,7 @@ export function UploadPanel({ name }: { name?: string }) {
   if (files) return <Review files={files} name={name} onStart={start} onCancel={() => setFiles(null)} />;
   return (
     <>
-      <DropZone onFiles={(found) => void take(found)} />
+      <DropZone name={name} onFiles={(found) => void take(found)} />
       {wrong !== null && (
         <Alert color="red" role="alert" mt="xs" p="xs">
           {wrong}
