@@ -23,5 +23,8 @@ export default ts.config(
       "max-lines": ["error", { max: 250 }],
     },
   },
-  { files: ["dev/**/*.mjs", "eslint.config.js"], languageOptions: { globals: globals.node } },
+  {
+    files: ["dev/**/*.mjs", "tests/**/*.mjs", "eslint.config.js"],
+    languageOptions: { globals: globals.node },
+  },
 );

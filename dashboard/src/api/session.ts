@@ -1,23 +1,8 @@
-// Who is signed in, and what they may do: from the session's role and scopes, nothing else.
+// Who is signed in: asked, begun, ended.
 import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
 import { ApiFailure, request, setCsrf, signedOut } from "./client";
-import type { Scope, Session } from "./types";
-
-/** A tenant's scopes, and what only the operator's keys open. */
-export type Permission = Scope | "tenants:read" | "tenants:write" | "audit:read";
-
-const operatorReads: Permission[] = ["tenants:read", "audit:read", "usage:read", "adapters:read"];
-
-export function can(session: Session, permission: Permission): boolean {
-  switch (session.role) {
-    case "admin":
-      return permission === "tenants:write" || operatorReads.includes(permission);
-    case "viewer":
-      return operatorReads.includes(permission);
-    case "tenant":
-      return (session.scopes as Permission[]).includes(permission);
-  }
-}
+import { can, type Permission } from "./permission";
+import type { Session } from "./types";
 
 async function take(answer: Response): Promise<Session> {
   const session = (await answer.json()) as Session;

@@ -1,5 +1,5 @@
 // What is in the menu, for whom.
-import { can, type Permission } from "../api/session";
+import { can, type Permission } from "../api/permission";
 import type { Session } from "../api/types";
 import type { IconName } from "../parts/Icon";
 

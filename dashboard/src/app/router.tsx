@@ -7,7 +7,8 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { whenSignedOut } from "../api/client";
-import { can, sessionQuery } from "../api/session";
+import { can } from "../api/permission";
+import { sessionQuery } from "../api/session";
 import { Loading } from "../parts/Loading";
 import { Layout } from "./layout";
 import { leave } from "./leave";
