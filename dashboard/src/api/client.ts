@@ -24,20 +24,20 @@ export class ApiFailure extends Error {
 }
 
 let csrf: string | null = null;
-let onSignedOut: () => void = () => undefined;
+let onSignedOut: () => unknown = () => undefined;
 
 /** Called with each session: what changes something is sent with its token. */
 export function setCsrf(token: string | null) {
   csrf = token;
 }
 
-/** Called once by the app: what to do when the server no longer knows the session. */
-export function whenSignedOut(then: () => void) {
+/** Called once by the app: what to do when the server may no longer know the session. */
+export function whenSignedOut(then: () => unknown) {
   onSignedOut = then;
 }
 
-/** The server has said that nobody is signed in. */
-export const signedOut = () => onSignedOut();
+/** Somebody has reason to think that nobody is signed in any more. */
+export const maybeSignedOut = () => onSignedOut();
 
 /** The failure that an answer tells of. */
 export async function failureOf(answer: Response): Promise<ApiFailure> {

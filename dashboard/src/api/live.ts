@@ -1,7 +1,6 @@
 // The stream of live numbers, opened again by itself after a broken line, a restart, or silence.
-import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useReducer } from "react";
-import { whoIsThere } from "./session";
+import { maybeSignedOut } from "./client";
 import { nothing, reduce } from "./liveState";
 import type { Now, Point } from "./types";
 
@@ -12,7 +11,6 @@ const longestWait = 8_000;
 
 export function useLive(path: "/admin/v1/live" | "/v1/live") {
   const [live, dispatch] = useReducer(reduce, nothing);
-  const client = useQueryClient();
 
   useEffect(() => {
     let source: EventSource | undefined;
@@ -26,7 +24,7 @@ export function useLive(path: "/admin/v1/live" | "/v1/live") {
       timer = setTimeout(open, wait);
       wait = Math.min(wait * 2, longestWait);
       // EventSource does not tell why: a session that has ended looks like a broken line.
-      void whoIsThere(client);
+      maybeSignedOut();
     };
     const heard = () => {
       wait = firstWait;
@@ -52,7 +50,7 @@ export function useLive(path: "/admin/v1/live" | "/v1/live") {
       source?.close();
       clearTimeout(timer);
     };
-  }, [path, client]);
+  }, [path]);
 
   return live;
 }

@@ -1,6 +1,6 @@
 // Who is signed in: asked, begun, ended.
 import { type QueryClient, queryOptions, useQuery } from "@tanstack/react-query";
-import { ApiFailure, request, setCsrf, signedOut } from "./client";
+import { ApiFailure, request, setCsrf } from "./client";
 import { can, type Permission } from "./permission";
 import type { Session } from "./types";
 
@@ -25,13 +25,13 @@ export const sessionQuery = queryOptions({
   },
 });
 
-/** Asks whether the session still holds, and leaves for the sign-in when the server says that it does not. */
-export async function whoIsThere(client: QueryClient): Promise<void> {
+/** Asks whether the session still holds. While the server is away nothing is known, and it is taken to. */
+export async function holds(client: QueryClient): Promise<boolean> {
   try {
     client.setQueryData(sessionQuery.queryKey, await take(await request("/session")));
+    return true;
   } catch (error) {
-    // Anything else means that the server is away: nothing is known, and whoever waits for it asks again.
-    if (error instanceof ApiFailure && error.status === 401) signedOut();
+    return !(error instanceof ApiFailure && error.status === 401);
   }
 }
 

@@ -1,4 +1,5 @@
 // A list as a table: sorting from the address, more pages as one scrolls, only the visible rows drawn.
+import { VisuallyHidden } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import classes from "./DataTable.module.css";
@@ -127,7 +128,7 @@ function Head<Row>({ columns, sort, onSort }: Pick<Props<Row>, "columns" | "sort
                   {order && <Icon name={up ? "up" : "down"} size={12} />}
                 </button>
               ) : (
-                column.head
+                column.head || <VisuallyHidden>Actions</VisuallyHidden>
               )}
             </th>
           );

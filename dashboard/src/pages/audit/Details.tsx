@@ -31,7 +31,7 @@ function Body({ event }: { event: AuditEvent }) {
   const { actor } = event;
   const facts: [string, ReactNode][] = [
     ["When", localTime(event.effective_at)],
-    ["", utcTime(event.effective_at)],
+    ["UTC", utcTime(event.effective_at).replace(" UTC", "")],
     ["Event", <code key="type">{event.type}</code>],
     [
       "Tenant",

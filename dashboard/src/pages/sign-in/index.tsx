@@ -2,7 +2,7 @@
 import { Alert, Box, Button, Center, Group, Paper, PasswordInput, Stack, Text, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { sessionQuery, signIn } from "../../api/session";
 import { SchemeSwitch } from "../../app/account";
 import mark from "../../assets/mark.svg";
@@ -13,8 +13,10 @@ export function SignIn() {
   const router = useRouter();
   const client = useQueryClient();
   const [key, setKey] = useState("");
+  const field = useRef<HTMLInputElement>(null);
   useEffect(() => {
     document.title = "Sign in · Tenora";
+    field.current?.focus();
   }, []);
 
   const enter = useMutation({
@@ -56,12 +58,12 @@ export function SignIn() {
               autoComplete="off"
               spellCheck={false}
               visibilityToggleButtonProps={{ "aria-label": "Show or hide the key" }}
-              data-autofocus
+              ref={field}
               required
               withAsterisk={false}
             />
             <ErrorLine error={enter.error} />
-            <Button type="submit" size="sm" fullWidth loading={enter.isPending} disabled={key.trim() === ""}>
+            <Button type="submit" size="sm" fullWidth loading={enter.isPending}>
               Sign in
             </Button>
             <Text size="xs" c="dimmed">
