@@ -37,8 +37,8 @@ export function assertCalm(page) {
 
 export async function signIn(page, key) {
   await page.goto("/dashboard");
-  await page.getByLabel(/key/i).first().fill(key);
-  await page.getByRole("button", { name: /sign in/i }).click();
+  await page.getByLabel("Key", { exact: true }).fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("navigation").first().waitFor();
 }
 
@@ -55,4 +55,9 @@ export async function drop(page, target, paths) {
 
 export async function clipboard(page) {
   return page.evaluate(() => navigator.clipboard.readText());
+}
+
+export async function signOut(page) {
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
 }

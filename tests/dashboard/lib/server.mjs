@@ -7,24 +7,24 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { front } from "./front.mjs";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const demo = path.join(root, "demo");
 const START_MS = 60_000;
 
 export class Server {
-  /** Starts one, or uses the one that TENORA_TEST_URL and TENORA_TEST_CREDENTIALS name: a dashboard in development. */
+  /** With TENORA_TEST_DIST, files that were built there stand in for those within the binary. */
   static async start(settings = {}) {
     const server = new Server();
-    if (process.env.TENORA_TEST_URL) {
-      server.url = process.env.TENORA_TEST_URL;
-      server.credentials = JSON.parse(await readFile(process.env.TENORA_TEST_CREDENTIALS, "utf8"));
-      return server;
-    }
     server.settings = settings;
     server.data = await mkdtemp(path.join(tmpdir(), "tenora-dashboard-"));
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
+    if (process.env.TENORA_TEST_DIST) {
+      server.port = await freePort();
+      server.front = await front(process.env.TENORA_TEST_DIST, new URL(server.url).port, server.port);
+    }
     await server.run();
     return server;
   }
@@ -54,6 +54,8 @@ export class Server {
   }
 
   async stop() {
+    this.front?.close();
+    this.front?.closeAllConnections();
     await this.halt();
     if (this.data) await rm(this.data, { recursive: true, force: true });
   }

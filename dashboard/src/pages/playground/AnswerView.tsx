@@ -18,6 +18,11 @@ export function AnswerView({ answer }: { answer: Answer }) {
           The answer is empty.
         </Text>
       )}
+      {answer.state === "stopped" && answer.model === null && (
+        <Text size="sm" c="dimmed">
+          Stopped before the first token.
+        </Text>
+      )}
       {answer.error !== null && (
         <Alert color="red" role="alert" p="xs" mt={4}>
           {answer.error}
