@@ -1,7 +1,8 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-const server = "http://127.0.0.1:18081";
+/** Where the API is while the dashboard is worked on. */
+const server = process.env.TENORA_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/dashboard/",

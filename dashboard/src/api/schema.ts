@@ -99,6 +99,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happens on this server: an event `history` with the last hour, then an event `now` every second. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": components["schemas"]["Now"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/tenants": {
         parameters: {
             query?: never;
@@ -106,14 +157,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The tenants, by slug. */
+        /** The tenants, by slug unless another order is asked for. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Continue after this id: the last page's `last_id`. */
+                    /** @description Continue after this tenant: the last page's `last_id`. */
                     after?: string;
                     /** @description How many, from 1 to 100; 20 when left out. */
                     limit?: number;
+                    /** @description Only those whose slug or name holds this text, whatever its case. */
+                    q?: string;
+                    /** @description By slug or by age; `-` turns it round. */
+                    order?: components["schemas"]["TenantsOrder"];
                 };
                 header?: never;
                 path?: never;
@@ -326,6 +381,182 @@ export interface paths {
                 };
             };
         };
+        trace?: never;
+    };
+    "/admin/v1/tenants/{slug}/adapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A tenant's adapters, by name, for the operator. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Continue after this id: the last page's `last_id`. */
+                    after?: string;
+                    /** @description How many, from 1 to 100; 20 when left out. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    /** @description The tenant. */
+                    slug: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Adapter"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tenants/{slug}/adapters/{name}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the aliases of a tenant's adapter name now, for the operator. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description The tenant. */
+                    slug: string;
+                    /** @description The adapter's name. */
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_Alias"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/tenants/{slug}/adapters/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a tenant's adapter, newest first, for the operator. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Continue after this id: the last page's `last_id`. */
+                    after?: string;
+                    /** @description How many, from 1 to 100; 20 when left out. */
+                    limit?: number;
+                };
+                header?: never;
+                path: {
+                    /** @description The tenant. */
+                    slug: string;
+                    /** @description The adapter's name. */
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_AdapterVersion"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/admin/v1/tenants/{slug}/keys": {
@@ -613,6 +844,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page, and whatever address within it: it finds its way by itself. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The dashboard. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/html": unknown;
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dashboard/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file of the page, or the page. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    /** @description A file of the page, or an address within it. */
+                    path: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The file, or the dashboard. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/html": unknown;
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -831,6 +1145,117 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is signed in. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Session"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /**
+         * Signs in. Requests with the cookie that is set are those of the key; those that may change something also need the
+         *     session's `csrf` in `x-csrf-token`.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["NewSession"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Session"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        /** Signs out. */
+        delete: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The cookie is taken away. */
+                204: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+            };
+        };
         options?: never;
         head?: never;
         patch?: never;
@@ -1885,6 +2310,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happens with the caller's own requests and adapters: an event `history` with the last hour, then an event `now`
+         *     every second.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "text/event-stream": components["schemas"]["Now"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me": {
         parameters: {
             query?: never;
@@ -2727,6 +3206,19 @@ export interface components {
              */
             version: number;
         };
+        /** @description Adapters in memory. */
+        AdaptersNow: {
+            /** @description Bytes they take; null for a tenant. */
+            bytes: number | null;
+            /** @description Bytes they may take. */
+            limit_bytes: number;
+            /** @description On their way. */
+            loading: number;
+            /** @description The last wanted first; of a tenant its own. */
+            resident: components["schemas"]["ResidentAdapter"][];
+            /** @description Waiting for their load to begin. */
+            waiting: number;
+        };
         /** @description What an alias names now: `name@alias` as `model` asks for it. */
         Alias: {
             /** @description The alias. */
@@ -2844,6 +3336,19 @@ export interface components {
             tenant: string;
             /** @description Such as `key.revoke`. */
             type: string;
+        };
+        /** @description Means over steps. */
+        BatchNow: {
+            /**
+             * Format: double
+             * @description Different adapters in it; the base alone counts as one.
+             */
+            adapters: number;
+            /**
+             * Format: double
+             * @description Rows of a step.
+             */
+            rows: number;
         };
         /** @description A whole number, or `"unlimited"`. */
         CapSchema: number | string;
@@ -3288,6 +3793,11 @@ export interface components {
             /** @description Always `ok`. */
             status: components["schemas"]["State"];
         };
+        /** @description The last hour, the first event. */
+        History: {
+            /** @description The oldest first. */
+            points: components["schemas"]["Point"][];
+        };
         /** @description A named JSON Schema. */
         JsonSchemaField: {
             /** @description Accepted and not used. */
@@ -3333,6 +3843,15 @@ export interface components {
             revoked_at: number | null;
             /** @description What it may do. */
             scopes: string[];
+        };
+        /** @description The KV pool. */
+        KvNow: {
+            /** @description Tokens of a block. */
+            block_tokens: number;
+            /** @description Blocks. */
+            blocks: number;
+            /** @description Those in use; null for a tenant. */
+            used: number | null;
         };
         /** @description What is left of one limit. */
         Left: {
@@ -3856,6 +4375,11 @@ export interface components {
             /** @description What it may do; left out: `chat`, `models:read`, `adapters:read`, `adapters:write`, as far as its maker may. */
             scopes?: string[] | null;
         };
+        /** @description A credential to sign in with. */
+        NewSession: {
+            /** @description A tenant's API key, or one of the operator's. */
+            key: string;
+        };
         /** @description A new tenant. */
         NewTenant: {
             /** @description Its name for people; the slug when left out. */
@@ -3880,6 +4404,57 @@ export interface components {
             /** @description What all bytes hash to, if it is known: 64 hex digits. Proven when the upload is completed, and a way to find it again. */
             sha256?: string | null;
         };
+        /** @description This second, each second. */
+        Now: {
+            /** @description Adapters in memory. */
+            adapters: components["schemas"]["AdaptersNow"];
+            /**
+             * Format: int64
+             * @description When, in Unix seconds.
+             */
+            at: number;
+            batch: components["schemas"]["BatchNow"] | null;
+            /**
+             * Format: double
+             * @description Those of them that failed, or were cut off.
+             */
+            errors_per_s: number;
+            /** @description From one token to the next, of the last minute. */
+            gap_ms: components["schemas"]["Spread"];
+            /**
+             * Format: double
+             * @description Tokens of prompts.
+             */
+            input_tokens_per_s: number;
+            /** @description The KV pool. */
+            kv: components["schemas"]["KvNow"];
+            /**
+             * Format: double
+             * @description Tokens generated.
+             */
+            output_tokens_per_s: number;
+            /** @description Whether the server can serve, as `/readyz` says. */
+            ready: components["schemas"]["Readiness"];
+            /**
+             * Format: double
+             * @description Generations that ended, a second, of the last ten.
+             */
+            requests_per_s: number;
+            /**
+             * Format: int64
+             * @description Generations with a token.
+             */
+            running: number;
+            /** @description The busiest; empty for a tenant. */
+            tenants: components["schemas"]["TenantNow"][];
+            /** @description Time to the first token, of the last minute. */
+            ttft_ms: components["schemas"]["Spread"];
+            /**
+             * Format: int64
+             * @description Generations without one.
+             */
+            waiting: number;
+        };
         /** @description A string or several. */
         OneOrMany: string | string[];
         /** @description A part of a turn's text. */
@@ -3902,6 +4477,53 @@ export interface components {
              *     a number may be sent again when its answer was lost.
              */
             part_number?: number | null;
+        };
+        /** @description Some seconds of it. */
+        Point: {
+            /**
+             * Format: int64
+             * @description When they were over, in Unix seconds.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description Those of them that failed, or were cut off.
+             */
+            errors: number;
+            /** @description From one token to the next. */
+            gap_ms: components["schemas"]["Spread"];
+            /**
+             * Format: int64
+             * @description Tokens of prompts.
+             */
+            input_tokens: number;
+            /**
+             * Format: int64
+             * @description Tokens generated.
+             */
+            output_tokens: number;
+            /**
+             * Format: int64
+             * @description Generations that ended.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description Generations with a token, at the end.
+             */
+            running: number;
+            /**
+             * Format: int32
+             * @description How many.
+             */
+            seconds: number;
+            /** @description Time to the first token. */
+            ttft_ms: components["schemas"]["Spread"];
+            /**
+             * Format: int64
+             * @description Generations without one, at the end.
+             */
+            waiting: number;
         };
         /** @description What to continue. */
         PromptField: string | string[] | number[];
@@ -3969,6 +4591,24 @@ export interface components {
             requests_per_minute: components["schemas"]["Left"] | null;
             tokens_per_minute: components["schemas"]["Left"] | null;
         };
+        /** @description One of them. */
+        ResidentAdapter: {
+            /** @description Its name. */
+            adapter: string;
+            /** @description Bytes it takes. */
+            bytes: number;
+            /** @description Its digest. */
+            digest: string;
+            /** @description Whether sequences run with it. */
+            in_use: boolean;
+            /** @description Whose. */
+            tenant: string;
+            /**
+             * Format: int64
+             * @description Which version; null while it is being tried.
+             */
+            version: number | null;
+        };
         /** @description What the answer must be. An answer that `max_tokens` or a stop string cuts short is only the beginning of it. */
         ResponseFormatField: {
             json_schema?: components["schemas"]["JsonSchemaField"] | null;
@@ -3983,6 +4623,40 @@ export interface components {
              */
             grace_s?: number | null;
         };
+        /** @description Who is signed in, and what they may do. */
+        Session: {
+            /** @description The base model served here. */
+            base_model: string;
+            /** @description What requests that change something repeat in `x-csrf-token`. */
+            csrf: string;
+            /**
+             * Format: int64
+             * @description When it ends, in Unix seconds.
+             */
+            expires_at: number;
+            key: components["schemas"]["SessionKey"] | null;
+            /** @description Always `session`. */
+            object: string;
+            /** @description `admin`, `viewer` or `tenant`. */
+            role: string;
+            /** @description What the key may do; empty for an operator. */
+            scopes: string[];
+            tenant: components["schemas"]["SessionTenant"] | null;
+        };
+        /** @description The key that is signed in. */
+        SessionKey: {
+            /** @description The adapters that it may use; null is all of the tenant's. */
+            adapters: string[] | null;
+            /** @description Its id. */
+            id: string;
+        };
+        /** @description The tenant that is signed in. */
+        SessionTenant: {
+            /** @description Its name for people. */
+            name: string;
+            /** @description Its short name. */
+            slug: string;
+        };
         /** @description The part of an alias's requests that one version answers. */
         Share: {
             /**
@@ -3996,6 +4670,19 @@ export interface components {
              * @default 1
              */
             weight: number;
+        };
+        /** @description A median and what one in a hundred exceeds, in milliseconds; null when nothing came. */
+        Spread: {
+            /**
+             * Format: double
+             * @description The median.
+             */
+            p50: number | null;
+            /**
+             * Format: double
+             * @description One in a hundred is above it.
+             */
+            p99: number | null;
         };
         /**
          * @description How a part is.
@@ -4032,6 +4719,31 @@ export interface components {
             /** @description `active` or `suspended`. */
             status: string;
         };
+        /** @description A tenant's part. */
+        TenantNow: {
+            /**
+             * Format: double
+             * @description Tokens generated.
+             */
+            output_tokens_per_s: number;
+            /**
+             * Format: double
+             * @description Generations that ended, a second, of the last ten.
+             */
+            requests_per_s: number;
+            /**
+             * Format: int64
+             * @description Generations with a token.
+             */
+            running: number;
+            /** @description Its short name; `_other` = all beyond the first thousand. */
+            slug: string;
+            /**
+             * Format: int64
+             * @description Generations without one.
+             */
+            waiting: number;
+        };
         /** @description What to change of a tenant; what is left out stays as it is. */
         TenantUpdate: {
             limits?: components["schemas"]["LimitOverridesSchema"] | null;
@@ -4040,6 +4752,11 @@ export interface components {
             /** @description `active` or `suspended`. */
             status?: string | null;
         };
+        /**
+         * @description By slug or by age; `-` turns it round.
+         * @enum {string}
+         */
+        TenantsOrder: "slug" | "-slug" | "created_at" | "-created_at";
         /** @description A rival. */
         TopLogprob: {
             /** @description The token's bytes. */

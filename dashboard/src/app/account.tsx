@@ -13,6 +13,7 @@ import { useMutation } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { signOut } from "../api/session";
 import type { Session } from "../api/types";
+import { keyLabel } from "../parts/format";
 import { Icon } from "../parts/Icon";
 import { tellFailure } from "../parts/tell";
 import { leave } from "./leave";
@@ -35,7 +36,7 @@ export function Account({ session }: { session: Session }) {
             {session.tenant?.name ?? roles[session.role]}
           </Text>
           <Text size="xs" c="dimmed" truncate>
-            {session.key ? `Key ${session.key.name}` : session.base_model}
+            {session.key ? `Key ${keyLabel(session.key.id)}` : session.base_model}
           </Text>
         </div>
         <Group gap={2} wrap="nowrap">

@@ -24,11 +24,13 @@ interface Props {
   height?: number;
   /** Bars of this many seconds, one upon the other. */
   bars?: number;
+  /** How many seconds are shown up to the last one, also when less is known. */
+  span?: number;
   /** Charts with the same name show the same moment under the pointer. */
   together?: string;
 }
 
-export function Chart({ title, at, series, write, height = 150, bars, together }: Props) {
+export function Chart({ title, at, series, write, height = 150, bars, span, together }: Props) {
   const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
@@ -56,6 +58,7 @@ export function Chart({ title, at, series, write, height = 150, bars, together }
           return { label, colour, dashed: dashed === "true" };
         }),
         bars,
+        span,
         together,
         write: (value) => latest.current.write(value),
         pointed: setUnder,
@@ -71,7 +74,7 @@ export function Chart({ title, at, series, write, height = 150, bars, together }
       made.destroy();
       plot.current = null;
     };
-  }, [lines, height, scheme, bars, together]);
+  }, [lines, height, scheme, bars, span, together]);
 
   const index = under !== null && under < at.length ? under : at.length - 1;
   const when = at[index];

@@ -13,6 +13,7 @@ export interface Look {
   dark: boolean;
   lines: Line[];
   bars: number | undefined;
+  span: number | undefined;
   together: string | undefined;
   write: (value: number) => string;
   /** The index under the pointer, or null. */
@@ -65,6 +66,7 @@ export function optionsOf(look: Look): uPlot.Options {
     scales: {
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
       ...(look.bars && { x: barRange(look.bars) }),
+      ...(look.span && { x: spanRange(look.span) }),
     },
     axes: [
       { ...axis, size: 24, values: timesOf(look.bars), grid: { show: false }, space: 64 },
@@ -91,6 +93,10 @@ const barRange = (seconds: number) => ({
     from - seconds * 0.6,
     until + seconds * 0.6,
   ],
+});
+
+const spanRange = (seconds: number) => ({
+  range: (_: uPlot, __: number, until: number): [number, number] => [until - seconds, until],
 });
 
 function barPaths() {

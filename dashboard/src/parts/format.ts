@@ -72,3 +72,6 @@ export function ago(at: number, now: number): string {
   }
   return away > 0 ? "in a moment" : "just now";
 }
+
+/** A key as its list names it: ids begin with the time, so the end tells keys of one hour apart. */
+export const keyLabel = (id: string) => `tk_${id.slice(0, 8)}…${id.slice(-4)}`;

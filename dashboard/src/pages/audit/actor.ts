@@ -1,4 +1,5 @@
 import type { AuditEvent } from "../../api/types";
+import { keyLabel } from "../../parts/format";
 
 /** Who did it, in words. */
 export function actorOf(actor: AuditEvent["actor"]): string {
@@ -8,7 +9,7 @@ export function actorOf(actor: AuditEvent["actor"]): string {
     case "system":
       return "The server itself";
     case "key":
-      return actor.key_id === null ? "A key" : `Key tk_${actor.key_id.slice(0, 8)}…${actor.key_id.slice(-4)}`;
+      return actor.key_id === null ? "A key" : `Key ${keyLabel(actor.key_id)}`;
     default:
       return actor.subject ?? actor.type;
   }

@@ -4,6 +4,7 @@ import { useSearch } from "@tanstack/react-router";
 import type { AuditEvent } from "../../api/types";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { Empty } from "../../parts/Empty";
+import { keyLabel } from "../../parts/format";
 import { PageHeader } from "../../parts/PageHeader";
 import { PageLink } from "../../parts/PageLink";
 import { Panel } from "../../parts/Panel";
@@ -96,5 +97,4 @@ export function Audit() {
 }
 
 /** Ids of keys are long, and told by their beginning and end. */
-const short = (subject: string) =>
-  /^[0-9a-f]{32}$/.test(subject) ? `tk_${subject.slice(0, 8)}…${subject.slice(-4)}` : subject;
+const short = (subject: string) => (/^[0-9a-f]{32}$/.test(subject) ? keyLabel(subject) : subject);

@@ -1,14 +1,15 @@
 // A tenant's own keys.
 import { useSession } from "../../api/session";
-import { ownKeys } from "../../parts/keys/routes";
+import { keyLabel } from "../../parts/format";
 import { Keys as KeyList } from "../../parts/keys/Keys";
+import { ownKeys } from "../../parts/keys/routes";
 import { PageHeader } from "../../parts/PageHeader";
 
 export function Keys() {
   const { session, can } = useSession();
   const own = session.key && (
     <>
-      You are signed in with the key <b>{session.key.name}</b>: when it ends, so does this session.
+      You are signed in with <code>{keyLabel(session.key.id)}</code>: when this key ends, so does the session.
     </>
   );
   return (

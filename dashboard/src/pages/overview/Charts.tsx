@@ -87,7 +87,7 @@ export function Charts({ points }: { points: Point[] }) {
     <div className={classes.charts}>
       {drawn.map((chart) => (
         <Panel key={chart.title}>
-          <Chart {...chart} at={at} together="overview" />
+          <Chart {...chart} at={at} together="overview" span={3600} />
         </Panel>
       ))}
     </div>

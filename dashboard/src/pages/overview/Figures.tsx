@@ -10,7 +10,7 @@ interface Figure {
 }
 
 /** The numbers of this second. */
-export function Figures({ now }: { now: Now }) {
+export function Figures({ now, operator }: { now: Now; operator: boolean }) {
   const figures: Figure[] = [
     {
       label: "Requests/s",
@@ -32,9 +32,10 @@ export function Figures({ now }: { now: Now }) {
       alarm: now.waiting > 0,
     },
   ];
-  if (now.batch) {
-    const adapters = `${rate(now.batch.adapters)} adapters a step`;
-    figures.push({ label: "Rows a step", value: rate(now.batch.rows), note: adapters });
+  if (operator) {
+    // Null while no step was made.
+    const { rows, adapters } = now.batch ?? { rows: 0, adapters: 0 };
+    figures.push({ label: "Rows a step", value: rate(rows), note: `${rate(adapters)} adapters a step` });
   }
   return (
     <dl className={classes.figures}>

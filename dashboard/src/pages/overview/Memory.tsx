@@ -33,7 +33,7 @@ export function Memory({ now, operator }: { now: Now; operator: boolean }) {
     >
       {operator && (
         <div className={classes.gauges}>
-          {adapters.bytes !== null && adapters.limit_bytes !== null && (
+          {adapters.bytes !== null && (
             <Gauge
               label="Adapter memory"
               part={adapters.bytes}
@@ -93,7 +93,7 @@ function columnsFor(operator: boolean): Column<Resident>[] {
           params={{ name: row.adapter }}
           search={operator ? { tenant: row.tenant } : {}}
         >
-          {row.adapter}@{row.version}
+          {row.version === null ? row.adapter : `${row.adapter}@${row.version}`}
         </PageLink>
       ),
     },

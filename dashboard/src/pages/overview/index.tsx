@@ -33,7 +33,7 @@ export function Overview() {
       </PageHeader>
       {now ? (
         <div className={classes.page} data-stale={live.status !== "live"}>
-          <Figures now={now} />
+          <Figures now={now} operator={operator} />
           <Charts points={live.points} />
           <div className={operator ? classes.columns : undefined}>
             <Memory now={now} operator={operator} />

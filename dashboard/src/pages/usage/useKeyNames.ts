@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { useSession } from "../../api/session";
+import { keyLabel } from "../../parts/format";
 import { ownKeys } from "../../parts/keys/routes";
 
 export type KeyNames = ReadonlyMap<string, string>;
@@ -18,4 +19,4 @@ export function useKeyNames(): KeyNames {
 
 /** What a key is called on the page; callers with a token of an identity provider have none. */
 export const nameOfKey = (id: string | null, names: KeyNames) =>
-  id === null ? "Tokens (JWT)" : (names.get(id) ?? `tk_${id.slice(0, 8)}…${id.slice(-4)}`);
+  id === null ? "Tokens (JWT)" : (names.get(id) ?? keyLabel(id));
