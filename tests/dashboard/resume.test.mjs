@@ -24,7 +24,10 @@ before(async () => {
   folder = path.join(await mkdtemp(path.join(tmpdir(), "tenora-dashboard-")), "large");
   await mkdir(folder);
   await copyFile(path.join(demo, "adapters/brand-voice/adapter_config.json"), path.join(folder, "adapter_config.json"));
-  await writeFile(path.join(folder, "adapter_model.safetensors"), randomBytes(BYTES));
+  // Noise that says at once what it is not.
+  const noise = randomBytes(BYTES);
+  noise.write("<!doctype html>");
+  await writeFile(path.join(folder, "adapter_model.safetensors"), noise);
   await signIn(page, server.key("acme"));
 });
 after(async () => {
@@ -72,7 +75,7 @@ step("after a reload the rest is sent, and nothing twice", async () => {
   await drop(page, dropZone(), [folder]);
   await page.getByRole("button", { name: "Upload", exact: true }).click();
   await page.getByText("12.0 MiB were there from an earlier try").waitFor();
-  // Noise is no adapter: that it is refused for what it holds shows that it arrived whole.
+  // That it is refused for what it holds shows that it arrived whole.
   await page.getByText("adapter_not_safetensors").waitFor();
   assert.equal(sent.length, 1);
 });

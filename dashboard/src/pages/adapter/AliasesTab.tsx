@@ -100,7 +100,7 @@ function AliasRow({ alias, own, may, act }: RowProps) {
                 onClick={() => act("history")}
                 aria-label={`History of ${alias.model}`}
               >
-                {may ? "History and roll back" : "History"}
+                History
               </Button>
             )}
             {may && alias.alias !== LATEST && (
