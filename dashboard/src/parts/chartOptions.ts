@@ -64,7 +64,7 @@ export function optionsOf(look: Look): uPlot.Options {
       ...(look.together && { sync: { key: look.together } }),
     },
     scales: {
-      y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 10] },
       ...(look.bars && { x: barRange(look.bars) }),
       ...(look.span && { x: spanRange(look.span) }),
     },
@@ -79,12 +79,22 @@ export function optionsOf(look: Look): uPlot.Options {
         stroke: line.colour,
         width: look.bars ? 0 : 1.5,
         dash: line.dashed ? [4, 3] : [],
-        points: { show: false },
+        points: look.bars ? { show: false } : { show: false, size: 4, filter: alone },
         ...(look.bars && { fill: line.colour, paths: barPaths() }),
       })),
     ],
     hooks: { setCursor: [(plot) => look.pointed(plot.cursor.idx ?? null)] },
   };
+}
+
+/** A value between two gaps is no line, and would not be seen: it is drawn as a point. */
+function alone(plot: uPlot, line: number): number[] | null {
+  const values: (number | null | undefined)[] = Array.from(plot.data[line] ?? []);
+  const empty = (index: number) => values[index] === null || values[index] === undefined;
+  const found = values.flatMap((_, index) =>
+    !empty(index) && empty(index - 1) && empty(index + 1) ? [index] : [],
+  );
+  return found.length > 0 ? found : null;
 }
 
 /** A bar stands for the time after its start: half a bar of room at both ends. */

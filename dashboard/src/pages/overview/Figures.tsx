@@ -35,7 +35,11 @@ export function Figures({ now, operator }: { now: Now; operator: boolean }) {
   if (operator) {
     // Null while no step was made.
     const { rows, adapters } = now.batch ?? { rows: 0, adapters: 0 };
-    figures.push({ label: "Rows a step", value: rate(rows), note: `${rate(adapters)} adapters a step` });
+    figures.push({
+      label: "Rows a step",
+      value: rate(rows),
+      note: `with ${rate(adapters)} ${adapters === 1 ? "adapter" : "adapters"}`,
+    });
   }
   return (
     <dl className={classes.figures}>

@@ -18,6 +18,7 @@ import { useNow } from "../../parts/useNow";
 import { Filters } from "./Filters";
 import { fileOf, group, type Grouped, type Measure, measures, summed, total } from "./groups";
 import { GroupTable } from "./GroupTable";
+import { Left } from "./Left";
 import { dateOf, type Period, periodOf, widths } from "./period";
 import { Totals } from "./Totals";
 import classes from "./usage.module.css";
@@ -60,6 +61,7 @@ export function Usage() {
           Download CSV
         </Button>
       </PageHeader>
+      {!operator && <Left />}
       <Filters period={period} by={by} operator={operator} tenant={tenant} now={now} />
       {query.isPending ? (
         <Loading lines={8} />
