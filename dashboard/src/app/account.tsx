@@ -1,0 +1,73 @@
+// Who is signed in, how to leave, and the scheme's switch.
+import {
+  ActionIcon,
+  Divider,
+  Group,
+  Stack,
+  Text,
+  Tooltip,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { useRouter } from "@tanstack/react-router";
+import { signOut } from "../api/session";
+import type { Session } from "../api/types";
+import { keyLabel } from "../parts/format";
+import { Icon } from "../parts/Icon";
+import { tellFailure } from "../parts/tell";
+import { leave } from "./leave";
+
+const roles = { admin: "Operator", viewer: "Operator (view only)", tenant: "Tenant" };
+
+export function Account({ session }: { session: Session }) {
+  const router = useRouter();
+  const out = useMutation({
+    mutationFn: signOut,
+    onSuccess: () => leave(router, "out"),
+    onError: tellFailure,
+  });
+  return (
+    <Stack gap={8}>
+      <Divider />
+      <Group justify="space-between" wrap="nowrap" px={8} pb={4}>
+        <div style={{ minWidth: 0 }}>
+          <Text size="sm" fw={550} truncate>
+            {session.tenant?.name ?? roles[session.role]}
+          </Text>
+          <Text size="xs" c="dimmed" truncate>
+            {session.key ? `Key ${keyLabel(session.key.id)}` : session.base_model}
+          </Text>
+        </div>
+        <Group gap={2} wrap="nowrap">
+          <SchemeSwitch />
+          <Tooltip label="Sign out">
+            <ActionIcon
+              variant="subtle"
+              color="gray"
+              aria-label="Sign out"
+              loading={out.isPending}
+              onClick={() => out.mutate()}
+            >
+              <Icon name="exit" />
+            </ActionIcon>
+          </Tooltip>
+        </Group>
+      </Group>
+    </Stack>
+  );
+}
+
+export function SchemeSwitch() {
+  const { setColorScheme } = useMantineColorScheme();
+  const other =
+    useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark" ? "light" : "dark";
+  const label = other === "dark" ? "Use dark colours" : "Use light colours";
+  return (
+    <Tooltip label={label}>
+      <ActionIcon variant="subtle" color="gray" aria-label={label} onClick={() => setColorScheme(other)}>
+        <Icon name={other === "dark" ? "moon" : "sun"} />
+      </ActionIcon>
+    </Tooltip>
+  );
+}

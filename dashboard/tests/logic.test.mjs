@@ -1,0 +1,183 @@
+// The pages' rules that need no browser.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { loader } from "./load.mjs";
+
+let modules;
+let csv, format, live, period, groups, sort, changes, session;
+before(async () => {
+  modules = await loader();
+  csv = await modules.load("/src/parts/csv.ts");
+  format = await modules.load("/src/parts/format.ts");
+  live = await modules.load("/src/api/liveState.ts");
+  period = await modules.load("/src/pages/usage/period.ts");
+  groups = await modules.load("/src/pages/usage/groups.ts");
+  sort = await modules.load("/src/parts/sort.ts");
+  changes = await modules.load("/src/pages/audit/changes.ts");
+  session = await modules.load("/src/api/permission.ts");
+});
+after(() => modules.close());
+
+test("csv quotes what needs it, and ends lines with CR LF", () => {
+  const text = csv.csv(
+    ["a", "b"],
+    [
+      ['say "hi", please', 1.5],
+      ["two\nlines", null],
+    ],
+  );
+  assert.equal(text, 'a,b\r\n"say ""hi"", please",1.5\r\n"two\nlines",\r\n');
+});
+
+test("csv disarms formulas in texts, and leaves negative numbers", () => {
+  for (const start of ["=", "+", "-", "@", "\t"])
+    assert.ok(csv.csv(["x"], [[`${start}1`]]).includes(`'${start}1`));
+  assert.equal(csv.csv(["x"], [["=a,b"]]), `x\r\n"'=a,b"\r\n`);
+  assert.equal(csv.csv(["x"], [[-1]]), "x\r\n-1\r\n");
+});
+
+test("numbers are written with as many digits as tell something", () => {
+  assert.deepEqual([0, 0.04, 2, 2.345, 1234.5, 123456].map(format.rate), [
+    "0",
+    "0.04",
+    "2",
+    "2.3",
+    "1,235",
+    "123.5k",
+  ]);
+  assert.deepEqual([null, 0, 1.23, 456, 1234, 12345].map(format.millis), [
+    "–",
+    "0 ms",
+    "1.2 ms",
+    "456 ms",
+    "1.23 s",
+    "12.3 s",
+  ]);
+  assert.deepEqual([0, 1023, 1536, 2 ** 30].map(format.bytes), ["0 B", "1023 B", "1.5 KiB", "1.0 GiB"]);
+  assert.deepEqual(
+    [
+      [0, 10],
+      [1, 1000],
+      [1, 3],
+      [5, 0],
+    ].map((pair) => format.percent(...pair)),
+    ["0%", "<1%", "33%", "0%"],
+  );
+  assert.equal(format.ago(0, 7200), "2 hours ago");
+});
+
+const now = (at) => ({
+  at,
+  requests_per_s: 2,
+  errors_per_s: 0,
+  input_tokens_per_s: 10,
+  output_tokens_per_s: 20,
+  ttft_ms: { p50: 1, p99: 2 },
+  gap_ms: { p50: 1, p99: 2 },
+  running: 3,
+  waiting: 0,
+});
+
+test("the hour grows by a step for every ten seconds, and stays an hour long", () => {
+  let state = live.reduce(live.nothing, { kind: "history", points: [{ at: 100 }] });
+  for (let at = 110; at < 120; at += 1) state = live.reduce(state, { kind: "now", now: now(at) });
+  assert.deepEqual(
+    state.points.map((one) => one.at),
+    [100],
+  );
+  state = live.reduce(state, { kind: "now", now: now(120) });
+  state = live.reduce(state, { kind: "now", now: now(121) });
+  assert.deepEqual(
+    state.points.map((one) => one.at),
+    [100, 110],
+  );
+  assert.equal(state.points[1].requests, 20);
+  for (let at = 130; at < 10_000; at += 10) state = live.reduce(state, { kind: "now", now: now(at) });
+  assert.equal(state.points.length, 360);
+});
+
+test("a lost line is told, what was known is kept, and the next event ends it", () => {
+  const known = live.reduce(live.nothing, { kind: "now", now: now(100) });
+  const lost = live.reduce(known, { kind: "lost" });
+  assert.equal(lost.status, "reconnecting");
+  assert.equal(lost.now.at, 100);
+  assert.equal(live.reduce(lost, { kind: "now", now: now(105) }).status, "live");
+});
+
+test("ranges begin on a bucket's edge and hold as many buckets as they say", () => {
+  const at = 1_795_672_801;
+  const day = period.periodOf({ range: "24h" }, at);
+  assert.equal(day.width, "1h");
+  assert.equal(day.start % 3600, 0);
+  assert.equal(Math.ceil((at - day.start) / 3600), 24);
+  const week = period.periodOf({}, at);
+  assert.equal(week.width, "1d");
+  assert.equal(Math.ceil((at - week.start) / 86_400), 7);
+  assert.equal(period.periodOf({ range: "90d", width: "1h" }, at).width, "1d");
+});
+
+test("chosen dates are whole days of UTC, and nonsense is the usual range", () => {
+  const chosen = period.periodOf({ range: "days", from: "2026-11-01", until: "2026-11-02" }, 1_795_672_801);
+  assert.equal(chosen.end - chosen.start, 2 * 86_400);
+  assert.equal(period.dateOf(chosen.start), "2026-11-01");
+  assert.equal(period.periodOf({ range: "days", from: "yesterday" }, 1_795_672_801).range, "7d");
+});
+
+const result = (project_id, model, requests) => ({
+  project_id,
+  model,
+  api_key_id: null,
+  num_model_requests: requests,
+  input_tokens: requests * 10,
+  input_cached_tokens: requests,
+  output_tokens: requests * 5,
+});
+
+test("buckets become groups, the largest first; equal names of two tenants stay two", () => {
+  const buckets = [
+    {
+      start_time: 0,
+      end_time: 10,
+      results: [result("acme", "triage@1", 1), result("globex", "triage@1", 5)],
+    },
+    { start_time: 10, end_time: 20, results: [result("acme", "triage@1", 2)] },
+  ];
+  const found = groups.group(buckets, "requests");
+  assert.deepEqual(
+    found.map((one) => [one.tenant, one.values, one.output]),
+    [
+      ["globex", [5, 0], 25],
+      ["acme", [1, 2], 15],
+    ],
+  );
+  assert.deepEqual(groups.total(buckets), { requests: 8, input: 80, cached: 8, output: 40 });
+  assert.deepEqual(groups.summed(found), [6, 2]);
+  assert.equal(groups.fileOf(buckets, new Map()).split("\r\n").length, 5);
+});
+
+test("rows are sorted up and down, and those without a value come last in both", () => {
+  const columns = [{ key: "n", by: (row) => row }];
+  assert.deepEqual(sort.sortRows(["b", null, "a10", "a9"], columns, "n"), ["a9", "a10", "b", null]);
+  assert.deepEqual(sort.sortRows([1, null, 3], columns, "-n"), [3, 1, null]);
+  assert.deepEqual(sort.sortRows([2, 1], columns, "unknown"), [2, 1]);
+});
+
+test("before and after stand side by side, also when one is missing", () => {
+  assert.deepEqual(changes.changesOf({ before: null, after: { revision: 1 } }), [
+    { field: "revision", before: null, after: "1" },
+  ]);
+  assert.equal(changes.changesOf({ digest: "sha256:0" }), null);
+  assert.deepEqual(changes.factsOf({ digest: "sha256:0", after: {} }), [
+    { field: "digest", value: "sha256:0" },
+  ]);
+});
+
+test("permissions come from the role and the scopes", () => {
+  const as = (role, ...scopes) => ({ role, scopes });
+  assert.ok(session.can(as("admin"), "tenants:write"));
+  assert.ok(session.can(as("viewer"), "tenants:read"));
+  assert.ok(!session.can(as("viewer"), "tenants:write"));
+  assert.ok(!session.can(as("admin"), "chat"));
+  assert.ok(session.can(as("tenant", "chat"), "chat"));
+  assert.ok(!session.can(as("tenant", "chat"), "audit:read"));
+});
