@@ -8,6 +8,8 @@ export default defineConfig({
   base: "/dashboard/",
   plugins: [react()],
   build: {
+    // gateway/build.rs takes what is here into the binary. The folder above it is always there.
+    outDir: "dist/app",
     target: "es2022",
     // Every browser that runs es2022 knows modulepreload.
     modulePreload: { polyfill: false },

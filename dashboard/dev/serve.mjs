@@ -5,7 +5,7 @@ import http from "node:http";
 import { extname } from "node:path";
 
 const upstream = new URL(process.env.TENORA_URL ?? "http://127.0.0.1:8080");
-const dist = process.env.DIST ?? "dist";
+const dist = process.env.DIST ?? "dist/app";
 const port = Number(process.env.PORT ?? 18081);
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +

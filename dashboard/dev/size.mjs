@@ -5,15 +5,15 @@ import { gzipSync } from "node:zlib";
 
 const limit = 300_000;
 const first = ["overview", "sign-in"];
-const assets = readdirSync("dist/assets");
-const html = readFileSync("dist/index.html", "utf8");
+const assets = readdirSync("dist/app/assets");
+const html = readFileSync("dist/app/index.html", "utf8");
 const names = new Set();
 
 function add(name) {
   if (names.has(name) || !assets.includes(name)) return;
   names.add(name);
   if (!name.endsWith(".js")) return;
-  const text = readFileSync(`dist/assets/${name}`, "utf8");
+  const text = readFileSync(`dist/app/assets/${name}`, "utf8");
   for (const [, found] of text.matchAll(/(?:from|import)\s*["']\.\/([\w.-]+)["']/g)) add(found);
 }
 
@@ -22,7 +22,7 @@ for (const page of first) for (const name of assets) if (name.startsWith(`${page
 
 let total = 0;
 for (const name of names) {
-  const bytes = gzipSync(readFileSync(`dist/assets/${name}`)).length;
+  const bytes = gzipSync(readFileSync(`dist/app/assets/${name}`)).length;
   total += bytes;
   console.log(`${(bytes / 1000).toFixed(1).padStart(7)} kB  ${name}`);
 }
