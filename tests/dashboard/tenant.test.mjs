@@ -182,7 +182,7 @@ step("nothing of other tenants is there, in the pages and in the API", async () 
   await page.getByRole("link", { name: "ticket-triage" }).waitFor();
   assert.equal(await page.getByText("text-to-sql").count(), 0);
   await page.goto("/dashboard/adapters/text-to-sql");
-  await page.getByText(/does not exist|has no versions/).first().waitFor();
+  await page.getByText("There is no adapter text-to-sql").waitFor();
   // With its own cookie, as a script on the page could ask.
   const statuses = await page.evaluate(async () => {
     const paths = ["/v1/adapters/text-to-sql", "/v1/models/text-to-sql", "/admin/v1/tenants", "/admin/v1/tenants/globex/keys", "/admin/v1/audit", "/admin/v1/usage?start_time=1", "/admin/v1/live"];
