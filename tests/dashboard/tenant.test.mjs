@@ -193,6 +193,23 @@ step("nothing of other tenants is there, in the pages and in the API", async () 
   assert.deepEqual(models, ["base", "ticket-triage"]);
 });
 
+step("a key that may only chat has the playground, and nothing else", async () => {
+  const made = await server.admin("POST", "/tenants/acme/keys", { name: "chat", scopes: ["chat"] });
+  const chat = await open(browser, server);
+  await signIn(chat, made.key);
+  await chat.waitForURL("**/dashboard/playground");
+  const pages = await chat.getByRole("navigation", { name: "Pages" }).getByRole("link").allInnerTexts();
+  assert.deepEqual(pages, ["Playground"]);
+  await chat.getByRole("combobox", { name: "Model" }).or(chat.getByLabel("Model", { exact: true })).first().fill("ticket-triage@1");
+  await chat.getByLabel("Message").fill("I was charged twice for my order.");
+  await chat.getByRole("button", { name: "Send" }).click();
+  await chat.getByLabel("Answered by ticket-triage@1").waitFor();
+  // What the menu does not offer is not opened by its address either.
+  await chat.goto("/dashboard/adapters");
+  await chat.getByText(/Not allowed|may not/).first().waitFor();
+  await chat.context().close();
+});
+
 step("a change without the session's token is refused", async () => {
   const { status, code } = await page.evaluate(async () => {
     const answer = await fetch("/v1/adapters/ticket-triage", { method: "DELETE" });
