@@ -63,6 +63,7 @@ test("numbers are written with as many digits as tell something", () => {
     ].map((pair) => format.percent(...pair)),
     ["0%", "<1%", "33%", "0%"],
   );
+  assert.equal(format.compact(4_250_000), "4.3M");
   assert.equal(format.ago(0, 7200), "2 hours ago");
 });
 

@@ -9,8 +9,10 @@ let server, browser, page, key;
 const step = steps(() => page);
 const slug = "hooli";
 
+const viewer = "a-viewers-key-that-is-long-enough-to-be-taken";
+
 before(async () => {
-  server = await Server.start();
+  server = await Server.start({ TENORA_VIEWER_KEY: viewer });
   browser = await launch();
   page = await open(browser, server);
 });
@@ -127,6 +129,19 @@ step("the audit log shows all of it", async () => {
   await page.goto(`/dashboard/audit?tenant=${slug}`);
   for (const words of ["Tenant made", "Key made", "Key rotated", "Key revoked", "Tenant changed"]) {
     await page.getByText(words).first().waitFor();
+  }
+});
+
+step("whoever may only look finds nothing to press", async () => {
+  await signOut(page);
+  await signIn(page, viewer);
+  await page.goto("/dashboard/tenants");
+  await page.getByRole("link", { name: slug }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "New tenant" }).count(), 0);
+  await page.goto(`/dashboard/tenants/${slug}?tab=keys`);
+  await page.getByRole("row", { name: /^production/ }).waitFor();
+  for (const name of ["New key", "Suspend", "Delete", "Actions for the key production"]) {
+    assert.equal(await page.getByRole("button", { name }).count(), 0, name);
   }
 });
 

@@ -12,7 +12,7 @@ const [binary, ...asked] = process.argv.slice(2);
 if (!binary) throw new Error("usage: node screenshots.mjs path/to/tenora [page ...]");
 process.env.TENORA_TEST_BINARY = path.resolve(binary);
 const names = asked.length > 0 ? asked : SHOWN;
-const folder = process.env.TENORA_SCREENSHOTS ?? path.join(root, "docs/screenshots");
+const folder = process.env.TENORA_TEST_SCREENSHOTS ?? path.join(root, "docs/screenshots");
 await mkdir(folder, { recursive: true });
 
 const server = await Server.start();

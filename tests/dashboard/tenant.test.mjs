@@ -182,7 +182,7 @@ step("nothing of other tenants is there, in the pages and in the API", async () 
   await page.getByRole("link", { name: "ticket-triage" }).waitFor();
   assert.equal(await page.getByText("text-to-sql").count(), 0);
   await page.goto("/dashboard/adapters/text-to-sql");
-  await page.getByText(/does not exist|has no versions/).first().waitFor();
+  await page.getByText("There is no adapter text-to-sql").waitFor();
   // With its own cookie, as a script on the page could ask.
   const statuses = await page.evaluate(async () => {
     const paths = ["/v1/adapters/text-to-sql", "/v1/models/text-to-sql", "/admin/v1/tenants", "/admin/v1/tenants/globex/keys", "/admin/v1/audit", "/admin/v1/usage?start_time=1", "/admin/v1/live"];
@@ -191,6 +191,23 @@ step("nothing of other tenants is there, in the pages and in the API", async () 
   for (const [route, status] of statuses) assert.ok([401, 403, 404].includes(status), `${route}: ${status}`);
   const models = await page.evaluate(async () => (await (await fetch("/v1/models")).json()).data.map(({ id }) => id));
   assert.deepEqual(models, ["base", "ticket-triage"]);
+});
+
+step("a key that may only chat has the playground, and nothing else", async () => {
+  const made = await server.admin("POST", "/tenants/acme/keys", { name: "chat", scopes: ["chat"] });
+  const chat = await open(browser, server);
+  await signIn(chat, made.key);
+  await chat.waitForURL("**/dashboard/playground");
+  const pages = await chat.getByRole("navigation", { name: "Pages" }).getByRole("link").allInnerTexts();
+  assert.deepEqual(pages, ["Playground"]);
+  await chat.getByRole("combobox", { name: "Model" }).or(chat.getByLabel("Model", { exact: true })).first().fill("ticket-triage@1");
+  await chat.getByLabel("Message").fill("I was charged twice for my order.");
+  await chat.getByRole("button", { name: "Send" }).click();
+  await chat.getByLabel("Answered by ticket-triage@1").waitFor();
+  // What the menu does not offer is not opened by its address either.
+  await chat.goto("/dashboard/adapters");
+  await chat.getByText(/Not allowed|may not/).first().waitFor();
+  await chat.context().close();
 });
 
 step("a change without the session's token is refused", async () => {

@@ -33,8 +33,15 @@ async function page<Row>(
   return (await answer.json()) as Page<Row>;
 }
 
-export const adapterPage = (owner: Owner, asked: PageAsked, signal?: AbortSignal) =>
-  page<Adapter>(owner, ["adapters"], asked, signal);
+/** By name; with a prefix those that begin with it, which the server's order makes a range of its list. */
+export async function adapterPage(owner: Owner, prefix: string, asked: PageAsked, signal?: AbortSignal) {
+  // What cannot be in a name begins none.
+  if (!/^([a-z0-9][a-z0-9._-]{0,63})?$/.test(prefix)) return { data: [], last_id: null, has_more: false };
+  const after = asked.after ?? (prefix === "" ? undefined : nameBefore(prefix));
+  const found = await page<Adapter>(owner, ["adapters"], { ...asked, after }, signal);
+  const data = found.data.filter(({ name }) => name.startsWith(prefix));
+  return { data, last_id: found.last_id, has_more: found.has_more && data.length === found.data.length };
+}
 
 export const versionPage = (owner: Owner, name: string, asked: PageAsked, signal?: AbortSignal) =>
   page<AdapterVersion>(owner, ["adapters", name, "versions"], asked, signal);

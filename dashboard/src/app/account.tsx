@@ -1,18 +1,10 @@
-// Who is signed in, how to leave, and the scheme's switch.
-import {
-  ActionIcon,
-  Divider,
-  Group,
-  Stack,
-  Text,
-  Tooltip,
-  useComputedColorScheme,
-  useMantineColorScheme,
-} from "@mantine/core";
+// Who is signed in, and how to leave.
+import { ActionIcon, Divider, Group, Stack, Text, Tooltip } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useRouter } from "@tanstack/react-router";
 import { signOut } from "../api/session";
 import type { Session } from "../api/types";
+import { SchemeSwitch } from "../parts/SchemeSwitch";
 import { keyLabel } from "../parts/format";
 import { Icon } from "../parts/Icon";
 import { tellFailure } from "../parts/tell";
@@ -55,19 +47,5 @@ export function Account({ session }: { session: Session }) {
         </Group>
       </Group>
     </Stack>
-  );
-}
-
-export function SchemeSwitch() {
-  const { setColorScheme } = useMantineColorScheme();
-  const other =
-    useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark" ? "light" : "dark";
-  const label = other === "dark" ? "Use dark colours" : "Use light colours";
-  return (
-    <Tooltip label={label}>
-      <ActionIcon variant="subtle" color="gray" aria-label={label} onClick={() => setColorScheme(other)}>
-        <Icon name={other === "dark" ? "moon" : "sun"} />
-      </ActionIcon>
-    </Tooltip>
   );
 }

@@ -1,11 +1,5 @@
 // What the pages keep in the address, beyond the path. Anything else in an address is dropped.
 
-/** Of every list: what is searched, and by what it is sorted (`-name` is downwards). */
-export interface ListSearch {
-  q?: string;
-  sort?: string;
-}
-
 const text = (value: unknown) =>
   typeof value === "string" && value !== "" ? value : typeof value === "number" ? String(value) : undefined;
 

@@ -1,7 +1,7 @@
 // A list as a table: sorting from the address, more pages as one scrolls, only the visible rows drawn.
 import { VisuallyHidden } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { memo, type ReactNode, useEffect, useMemo, useRef } from "react";
 import classes from "./DataTable.module.css";
 import { ErrorState } from "./ErrorState";
 import { Icon } from "./Icon";
@@ -77,22 +77,14 @@ function Rows<Row>(props: Omit<Props<Row>, "query" | "empty" | "rows"> & { rows:
           {items.map((item) => {
             const row = shown[item.index] as Row;
             return (
-              // A mouse's short cut: the row's own link is there for everybody else.
-
-              <tr
+              <TableRow
                 key={rowKey(row)}
-                ref={virtual.measureElement}
-                data-index={item.index}
-                aria-rowindex={item.index + 2}
-                className={onRow ? classes.link : undefined}
-                onClick={onRow ? (event) => fromRow(event.target) && onRow(row) : undefined}
-              >
-                {columns.map((column) => (
-                  <td key={column.key} className={cellClass(column)}>
-                    {column.cell(row)}
-                  </td>
-                ))}
-              </tr>
+                row={row}
+                index={item.index}
+                columns={columns}
+                onRow={onRow}
+                measure={virtual.measureElement}
+              />
             );
           })}
           {below > 0 && <Space height={below} columns={columns.length} />}
@@ -102,6 +94,34 @@ function Rows<Row>(props: Omit<Props<Row>, "query" | "empty" | "rows"> & { rows:
     </div>
   );
 }
+
+interface RowProps<Row> {
+  row: Row;
+  index: number;
+  columns: Column<Row>[];
+  onRow: ((row: Row) => void) | undefined;
+  measure: (element: HTMLTableRowElement | null) => void;
+}
+
+/** Drawn once while it is in sight: scrolling only draws the rows that come. */
+const TableRow = memo(function TableRow<Row>({ row, index, columns, onRow, measure }: RowProps<Row>) {
+  return (
+    // A mouse's short cut: the row's own link is there for everybody else.
+    <tr
+      ref={measure}
+      data-index={index}
+      aria-rowindex={index + 2}
+      className={onRow ? classes.link : undefined}
+      onClick={onRow ? (event) => fromRow(event.target) && onRow(row) : undefined}
+    >
+      {columns.map((column) => (
+        <td key={column.key} className={cellClass(column)}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
+  );
+}) as <Row>(props: RowProps<Row>) => ReactNode;
 
 function Head<Row>({ columns, sort, onSort }: Pick<Props<Row>, "columns" | "sort" | "onSort">) {
   return (

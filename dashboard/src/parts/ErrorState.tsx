@@ -5,6 +5,8 @@ import { Copy } from "./Copy";
 /** What failed, in the server's words, with the request's id for the log, and a way to try again. */
 export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
   const failure = error instanceof ApiFailure ? error : null;
+  // Asking again changes nothing about what may not be seen, or is not there.
+  const again = failure?.status === 403 || failure?.status === 404 ? undefined : retry;
   const words = error instanceof Error ? error.message : "Something went wrong.";
   return (
     <Stack align="center" gap={8} py={40} px="md" ta="center" role="alert">
@@ -18,8 +20,8 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
           <Copy text={failure.requestId} label="Copy the request's id" />
         </Text>
       )}
-      {retry && (
-        <Button variant="default" onClick={retry} mt={4}>
+      {again && (
+        <Button variant="default" onClick={again} mt={4}>
           Try again
         </Button>
       )}

@@ -27,7 +27,7 @@ export function PageHeader({ title, note, crumbs, children }: Props) {
             </Text>
           )}
         </div>
-        <Group gap="xs">{children}</Group>
+        {children !== undefined && <Group gap="xs">{children}</Group>}
       </Group>
     </header>
   );

@@ -1,4 +1,3 @@
-import { Tooltip } from "@mantine/core";
 import { ago, localTime, utcTime } from "./format";
 import { useNow } from "./useNow";
 
@@ -10,16 +9,20 @@ interface Props {
   relative?: boolean;
 }
 
-/** A time in the viewer's zone, in UTC on hover. */
+/**
+ * A time in the viewer's zone, in UTC on hover. The hint is the browser's own: lists have hundreds of them, and a
+ * tooltip each would make scrolling heavy.
+ */
 export function Time({ at, never = "–", relative = false }: Props) {
   const now = useNow();
   if (at === null || at === undefined) return <span>{never}</span>;
-  const shown = relative ? ago(at, now) : localTime(at);
   return (
-    <Tooltip label={relative ? `${localTime(at)} · ${utcTime(at)}` : utcTime(at)}>
-      <time dateTime={new Date(at * 1000).toISOString()} style={{ whiteSpace: "nowrap" }}>
-        {shown}
-      </time>
-    </Tooltip>
+    <time
+      dateTime={new Date(at * 1000).toISOString()}
+      title={relative ? `${localTime(at)} · ${utcTime(at)}` : utcTime(at)}
+      style={{ whiteSpace: "nowrap" }}
+    >
+      {relative ? ago(at, now) : localTime(at)}
+    </time>
   );
 }

@@ -1,12 +1,14 @@
 // Numbers and times as people read them.
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-const short = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+// Not en-GB, whose million is a small m, as a metre's thousandth is.
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 
 /** 12,345 */
 export const count = (value: number) => whole.format(value);
 
-/** 12.3k */
-export const compact = (value: number) => (Math.abs(value) < 10_000 ? count(value) : short.format(value));
+/** 12.3k, 4M */
+export const compact = (value: number) =>
+  Math.abs(value) < 10_000 ? count(value) : short.format(value).replace("K", "k");
 
 /** 0.4, 12.3, 1,234: as many digits as tell something. */
 export function rate(value: number): string {

@@ -1,7 +1,12 @@
 // A list's search and sorting, kept in the address.
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback } from "react";
-import type { ListSearch } from "../app/search";
+
+/** Of every list: what is searched, and by what it is sorted (`-name` is downwards). */
+interface ListSearch {
+  q?: string;
+  sort?: string;
+}
 
 export function useListSearch() {
   const { q, sort }: ListSearch = useSearch({ strict: false });

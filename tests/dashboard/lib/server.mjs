@@ -31,10 +31,11 @@ export class Server {
 
   /** On the same port, with the same data. */
   async run() {
-    const env = { ...process.env, TENORA_LISTEN: `127.0.0.1:${this.port}`, TENORA_DATA_DIR: this.data, TENORA_LOG: "warn" };
-    for (const name of ["TENORA_DATABASE_URL", "TENORA_REDIS_URL", "TENORA_BLOBS_URL"]) delete env[name];
+    // None of the caller's settings: a database of theirs would be written to.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TENORA_")));
+    Object.assign(env, { TENORA_LISTEN: `127.0.0.1:${this.port}`, TENORA_DATA_DIR: this.data, TENORA_LOG: "warn" }, this.settings);
     this.child = spawn(process.env.TENORA_TEST_BINARY, ["serve", "--demo", demo], {
-      env: { ...env, ...this.settings },
+      env,
       stdio: ["ignore", "ignore", "inherit"],
     });
     const written = path.join(this.data, "demo-credentials.json");

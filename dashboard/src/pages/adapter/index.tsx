@@ -2,23 +2,42 @@
 import { Breadcrumbs, Button, Stack, Tabs } from "@mantine/core";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
+import { ApiFailure } from "../../api/client";
 import { useSession } from "../../api/session";
+import { Empty } from "../../parts/Empty";
 import { PageHeader } from "../../parts/PageHeader";
 import { PageLink } from "../../parts/PageLink";
 import { UploadPanel } from "../../parts/upload/UploadPanel";
 import { useSetSearch } from "../../parts/useListSearch";
 import { AliasesTab } from "./AliasesTab";
 import { DeleteAdapter } from "./deletes";
+import { useVersions, type Which } from "./useAdapter";
 import { VersionsTab } from "./VersionsTab";
 
 export function Adapter() {
-  const { operator, can } = useSession();
+  const { operator } = useSession();
   const { name } = useParams({ from: "/shell/adapters/$name" });
+  const { tenant } = useSearch({ from: "/shell/adapters/$name" });
+  const which = { owner: operator ? (tenant ?? "") : null, name };
+  const { query } = useVersions(which);
+  if (query.error instanceof ApiFailure && query.error.status === 404) {
+    return (
+      <Empty title={`There is no adapter ${name}`}>
+        It was deleted, or never uploaded. <PageLink to="/adapters">Go to the adapters</PageLink>
+      </Empty>
+    );
+  }
+  // A fresh page for another adapter: its dialogs and uploads are its own.
+  return <Found key={name} which={which} />;
+}
+
+function Found({ which }: { which: Which }) {
+  const { operator, can } = useSession();
+  const { name } = which;
   const { tenant, tab = "versions" } = useSearch({ from: "/shell/adapters/$name" });
   const setSearch = useSetSearch();
   const navigate = useNavigate();
   const [deleting, setDeleting] = useState(false);
-  const which = { owner: operator ? (tenant ?? "") : null, name };
   const may = !operator && can("adapters:write");
   return (
     <>

@@ -25,7 +25,7 @@ export function shareWords(targets: Target[]): string {
 
 export function percentOf(target: Target, targets: Target[]): string {
   const share = shareOf(target, targets) * 100;
-  return `${share > 0 && share < 1 ? share.toFixed(1) : Math.round(share)}%`;
+  return `${(share > 0 && share < 1) || (share > 99 && share < 100) ? share.toFixed(1) : Math.round(share)}%`;
 }
 
 /** Whether somebody else moved the alias since it was looked at. */

@@ -44,7 +44,7 @@ export function Audit() {
       key: "event",
       head: "Event",
       cell: (event) => (
-        <Anchor component="button" type="button" size="sm" onClick={() => open(event)}>
+        <Anchor component="button" type="button" size="sm" ta="left" onClick={() => open(event)}>
           {wordsOf(event.type)}
         </Anchor>
       ),

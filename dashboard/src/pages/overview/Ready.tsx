@@ -6,12 +6,14 @@ const colours: Record<string, string> = { ok: "teal", unused: "gray", degraded: 
 /** Whether the server takes requests, and on a click what that depends on. */
 export function Ready({ ready }: { ready: Now["ready"] }) {
   const well = ready.status === "ok";
+  const words = well ? "Ready" : `Not ready: ${failing(ready)}`;
   return (
     <Popover withArrow position="bottom-end" shadow="md">
       <Popover.Target>
-        <UnstyledButton aria-label={`Readiness: ${ready.status}. Show checks`}>
+        {/* Begins with what is seen, for those who speak to their browser. */}
+        <UnstyledButton aria-label={`${words}. Show the checks`}>
           <Badge variant="light" tt="none" color={well ? "teal" : "red"} style={{ cursor: "pointer" }}>
-            {well ? "Ready" : `Not ready: ${failing(ready)}`}
+            {words}
           </Badge>
         </UnstyledButton>
       </Popover.Target>

@@ -4,24 +4,21 @@ import { useEffect, useRef, useState } from "react";
 import { Icon } from "../../parts/Icon";
 import { AnswerView } from "./AnswerView";
 import type { Exchange } from "./useChats";
+import { useModelNames } from "./useModelNames";
 import classes from "./playground.module.css";
-
-/** Of a long list, what is shown while typing. */
-const SHOWN_MODELS = 50;
 
 interface Props {
   model: string;
-  models: string[];
   chat: readonly Exchange[];
   onModel: (model: string) => void;
   onRemove: (() => void) | null;
 }
 
-export function Column({ model, models, chat, onModel, onRemove }: Props) {
+export function Column({ model, chat, onModel, onRemove }: Props) {
   return (
     <section className={classes.column} aria-label={`Conversation with ${model}`}>
       <div className={classes.head}>
-        <ModelField key={model} model={model} models={models} onModel={onModel} />
+        <ModelField key={model} model={model} onModel={onModel} />
         {onRemove && (
           <Tooltip label="Take this model away">
             <ActionIcon variant="subtle" color="gray" aria-label={`Take ${model} away`} onClick={onRemove}>
@@ -35,8 +32,10 @@ export function Column({ model, models, chat, onModel, onRemove }: Props) {
   );
 }
 
-function ModelField({ model, models, onModel }: Pick<Props, "model" | "models" | "onModel">) {
+function ModelField({ model, onModel }: Pick<Props, "model" | "onModel">) {
   const [typed, setTyped] = useState(model);
+  // What is there already is no search: opening shows all.
+  const { names } = useModelNames(typed === model ? "" : typed);
   const take = (value: string) => {
     const name = value.trim().replaceAll(",", "");
     if (name === "") setTyped(model);
@@ -48,18 +47,13 @@ function ModelField({ model, models, onModel }: Pick<Props, "model" | "models" |
       flex={1}
       size="xs"
       value={typed}
-      data={models}
-      limit={SHOWN_MODELS}
+      data={names}
       onChange={setTyped}
       onOptionSubmit={take}
       onBlur={() => take(typed)}
       onKeyDown={(event) => event.key === "Enter" && take(typed)}
-      // What is there already is no search: opening shows all.
-      filter={({ options, search }) =>
-        search === model
-          ? options
-          : options.filter((option) => "value" in option && option.value.includes(search))
-      }
+      // The server has searched already.
+      filter={({ options }) => options}
       spellCheck={false}
     />
   );

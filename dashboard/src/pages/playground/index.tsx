@@ -1,8 +1,6 @@
 // Chat with the base model and up to three adapters side by side.
 import { Box, Button } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { api, data } from "../../api/client";
 import { useSession } from "../../api/session";
 import { Empty } from "../../parts/Empty";
 import { Icon } from "../../parts/Icon";
@@ -15,6 +13,7 @@ import { Parameters } from "./Parameters";
 import classes from "./playground.module.css";
 import { MAX_COLUMNS, bodyOf, modelsOf, type PlaygroundSearch } from "./settings";
 import { turnsOf, useChats } from "./useChats";
+import { useModelNames } from "./useModelNames";
 
 /** In copied code, while nothing was asked yet. */
 const EXAMPLE = "I was charged twice for my order.";
@@ -30,18 +29,18 @@ export function Playground() {
 }
 
 function Chats() {
-  const { session, can } = useSession();
+  const { session } = useSession();
   const search: PlaygroundSearch = useSearch({ from: "/shell/playground" });
   const navigate = useNavigate({ from: "/playground" });
   const { chats, busy, send, stop, clear, remove } = useChats();
   const models = modelsOf(search, session.base_model);
-  const known = useModels(can("models:read"));
 
   const change = (part: Partial<PlaygroundSearch>) => {
     void navigate({ search: (before) => withoutEmpty({ ...before, ...part }), replace: true });
   };
   const setModels = (next: string[]) => change({ models: next.join(",") });
-  const add = () => setModels([...models, known.find((id) => !models.includes(id)) ?? session.base_model]);
+  const { names } = useModelNames("");
+  const add = () => setModels([...models, names.find((id) => !models.includes(id)) ?? session.base_model]);
   const takeAway = (column: number) => {
     remove(column);
     setModels(models.filter((_, index) => index !== column));
@@ -77,7 +76,6 @@ function Chats() {
               <Column
                 key={column}
                 model={model}
-                models={known}
                 chat={chats[column] ?? []}
                 onModel={(name) =>
                   setModels(models.map((before, index) => (index === column ? name : before)))
@@ -96,16 +94,6 @@ function Chats() {
       </div>
     </>
   );
-}
-
-/** The names to choose from; a name that is not among them can be typed, such as `ticket-triage@prod`. */
-function useModels(may: boolean): string[] {
-  const { data: models } = useQuery({
-    queryKey: ["models"],
-    queryFn: () => data(api.GET("/v1/models")),
-    enabled: may,
-  });
-  return models?.data.map(({ id }) => id) ?? [];
 }
 
 function withoutEmpty(search: PlaygroundSearch): PlaygroundSearch {

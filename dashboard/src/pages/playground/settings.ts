@@ -73,7 +73,7 @@ export function bodyOf(search: PlaygroundSearch, model: string, turns: Turn[]): 
   const body: ChatBody = { model, messages: [...system, ...turns] };
   for (const { name } of NUMBERS) {
     const value = Number(search[name]);
-    if (search[name] !== undefined && Number.isFinite(value)) body[name] = value;
+    if (search[name] && Number.isFinite(value)) body[name] = value;
   }
   const stop = stopsOf(search);
   if (stop.length > 0) body.stop = stop;

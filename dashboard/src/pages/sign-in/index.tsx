@@ -4,9 +4,9 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRouter, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { sessionQuery, signIn } from "../../api/session";
-import { SchemeSwitch } from "../../app/account";
 import mark from "../../assets/mark.svg";
 import { ErrorLine } from "../../parts/ErrorLine";
+import { SchemeSwitch } from "../../parts/SchemeSwitch";
 
 export function SignIn() {
   const { to, why } = useSearch({ from: "/sign-in" });

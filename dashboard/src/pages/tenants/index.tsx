@@ -78,6 +78,8 @@ export function Tenants() {
       </PageHeader>
       <Panel flush>
         <DataTable
+          // Another search begins at its top.
+          key={`${q ?? ""} ${sort ?? ""}`}
           label="Tenants"
           columns={may ? [...columns, menu] : columns}
           rows={rows}

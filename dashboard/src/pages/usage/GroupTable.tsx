@@ -61,7 +61,7 @@ export function GroupTable({ groups, by, operator, measure, sums, names, colourO
       ...(operator && by !== "tenant" ? [tenant] : []),
       number("requests", "Requests"),
       number("input", "Input tokens"),
-      number("cached", "of them cached", true),
+      number("cached", "Cached input", true),
       number("output", "Output tokens"),
       { key: "share", head: "Share", right: true, cell: (row) => percent(row[measure], sums[measure]) },
     ];

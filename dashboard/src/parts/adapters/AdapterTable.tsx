@@ -49,6 +49,8 @@ function List({ owner, empty, residents, usage }: Props & Known) {
   return (
     <Panel flush>
       <DataTable
+        // Another search begins at its top.
+        key={q ?? ""}
         label="Adapters"
         columns={more.has ? columns.map(unsortable) : columns}
         rows={rows}

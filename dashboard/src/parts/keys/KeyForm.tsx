@@ -12,7 +12,7 @@ import {
   TextInput,
 } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { CreatedKey, NewKey, Scope } from "../../api/types";
 import { ErrorLine } from "../ErrorLine";
@@ -44,6 +44,12 @@ export function KeyForm({ routes, grantable, close, onMade }: Props) {
   const [adapters, setAdapters] = useState<string[]>([]);
   const [drafts, setDrafts] = useState<Drafts>({});
   const [limited, { toggle }] = useDisclosure();
+  // Only to choose from: a key that may not list adapters types their names.
+  const names = useQuery({
+    queryKey: [...routes.queryKey, "adapters"],
+    queryFn: routes.adapters,
+    retry: false,
+  });
   const read = limitsOf(drafts);
   const ready = name.trim() !== "" && scopes.length > 0 && "limits" in read;
   const create = useMutation({ mutationFn: routes.create, onSuccess: onMade });
@@ -92,6 +98,7 @@ export function KeyForm({ routes, grantable, close, onMade }: Props) {
           <TagsInput
             label="Adapters"
             description="Only these; empty is all. Enter adds a name."
+            data={names.data ?? []}
             value={adapters}
             onChange={setAdapters}
             clearable

@@ -2,6 +2,7 @@
 import { ActionIcon, Group, Menu, Text, Tooltip } from "@mantine/core";
 import type { Key } from "../../api/types";
 import { DataTable, type Column } from "../DataTable";
+import { keyLabel } from "../format";
 import { Icon } from "../Icon";
 import { StateBadge } from "../StateBadge";
 import { Time } from "../Time";
@@ -98,7 +99,7 @@ function Named({ of: { id, name } }: { of: Key }) {
       </Text>
       <Tooltip label={id}>
         <Text size="xs" c="dimmed" className="mono" w="fit-content">
-          tk_{id.slice(0, 8)}…
+          {keyLabel(id)}
         </Text>
       </Tooltip>
     </div>

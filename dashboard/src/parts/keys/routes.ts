@@ -8,7 +8,11 @@ export interface KeyRoutes {
   create: (body: NewKey) => Promise<CreatedKey>;
   rotate: (id: string, graceS: number) => Promise<CreatedKey>;
   revoke: (id: string) => Promise<unknown>;
+  /** Names of adapters to choose from, the first hundred. */
+  adapters: () => Promise<string[]>;
 }
+
+const MOST_NAMES = 100;
 
 export function keysOfTenant(slug: string): KeyRoutes {
   const path = { slug };
@@ -25,6 +29,12 @@ export function keysOfTenant(slug: string): KeyRoutes {
       ),
     revoke: (id) =>
       data(api.DELETE("/admin/v1/tenants/{slug}/keys/{id}", { params: { path: { slug, id } } })),
+    adapters: async () => {
+      const params = { path, query: { limit: MOST_NAMES } };
+      return (await data(api.GET("/admin/v1/tenants/{slug}/adapters", { params }))).data.map(
+        ({ name }) => name,
+      );
+    },
   };
 }
 
@@ -35,6 +45,10 @@ export const ownKeys: KeyRoutes = {
   rotate: (id, grace_s) =>
     data(api.POST("/v1/keys/{id}/rotate", { params: { path: { id } }, body: { grace_s } })),
   revoke: (id) => data(api.DELETE("/v1/keys/{id}", { params: { path: { id } } })),
+  adapters: async () => {
+    const params = { query: { limit: MOST_NAMES } };
+    return (await data(api.GET("/v1/adapters", { params }))).data.map(({ name }) => name);
+  },
 };
 
 /** What each scope opens. */

@@ -2,6 +2,7 @@
 import { Alert, Stack, Text } from "@mantine/core";
 import type { Push } from "../../api/types";
 import { Copy } from "../Copy";
+import { Words } from "../Words";
 import { REFUSALS } from "./refusals";
 
 export function Refused({ push }: { push: Push }) {
@@ -19,7 +20,9 @@ export function Refused({ push }: { push: Push }) {
     >
       <Stack gap={8}>
         {words && <Text size="sm">{words.means}</Text>}
-        <Text size="sm">{sentence(error.message)}</Text>
+        <Text size="sm">
+          <Words text={sentence(error.message)} />
+        </Text>
         {error.param && (
           <Text size="sm" component="div">
             Where: <code style={{ overflowWrap: "anywhere" }}>{error.param}</code>{" "}

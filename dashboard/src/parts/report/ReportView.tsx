@@ -3,6 +3,7 @@ import { Alert, List, Stack, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Report } from "../../api/types";
 import { bytes, compact, count, millis } from "../format";
+import { Words } from "../Words";
 import classes from "./report.module.css";
 import { CHECKS, LARGE_NORM, WARNINGS } from "./words";
 
@@ -11,7 +12,7 @@ export function ReportView({ report }: { report: Report }) {
     <Stack gap="md">
       {report.warnings.map(({ code, message }) => (
         <Alert key={code} color="yellow" p="xs" title={WARNINGS[code] ?? code}>
-          {message}
+          <Words text={message} />
         </Alert>
       ))}
       <dl className={classes.facts}>

@@ -129,5 +129,6 @@ function nameOf(path: string): string {
     .toLowerCase()
     .replace(/[^a-z0-9._-]+/g, "-")
     .replace(/^[^a-z0-9]+/, "")
-    .slice(0, 64);
+    .slice(0, 64)
+    .replace(/[^a-z0-9]+$/, "");
 }
