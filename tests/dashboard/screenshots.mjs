@@ -31,11 +31,12 @@ try {
   await server.stop();
 }
 
-async function shoot(scheme, key, pages) {
+async function shoot(scheme, key, all) {
+  const pages = all.filter(({ name }) => names.includes(name));
+  if (pages.length === 0) return;
   const page = await open(browser, server, { scheme });
   await signIn(page, key);
   for (const { name, path: address, act } of pages) {
-    if (!names.includes(name)) continue;
     await page.goto(`/dashboard${address}`);
     await settled(page);
     await act?.(page);

@@ -65,7 +65,8 @@ export async function seed(server) {
   await server.api(own, "PUT", "/v1/adapters/ticket-triage/aliases/prod", { targets });
   await upload(server, own, "new-tone", "brand-voice", { use_dora: true }).catch(() => undefined);
   await server.admin("POST", "/tenants/acme/keys", { name: "production", scopes: ["chat", "models:read"] });
-  await server.admin("PATCH", "/tenants/globex", { limits: { requests_per_minute: 600, adapter_bytes: 10 * 2 ** 30 } });
+  const limits = { requests_per_minute: 6000, monthly_tokens: 50_000_000, adapter_bytes: 10 * 2 ** 30, adapter_rank: "unlimited" };
+  await server.admin("PATCH", "/tenants/acme", { limits });
   const models = { acme: ["ticket-triage", "ticket-triage@2", "base"], globex: ["text-to-sql"], initech: ["brand-voice", "base"] };
   for (const [slug, names] of Object.entries(models)) {
     for (const model of names) await chat(server, server.key(slug), model);
