@@ -21,7 +21,10 @@ after(async () => {
 });
 
 for (const scheme of ["dark", "light"]) {
-  for (const [who, pages] of [["an operator", operatorPages], ["a tenant", tenantPages]]) {
+  for (const [who, pages] of [
+    ["an operator", operatorPages],
+    ["a tenant", tenantPages],
+  ]) {
     test(`${scheme}, as ${who}`, async () => {
       const page = await open(browser, server, { scheme });
       const faults = [];
@@ -47,10 +50,18 @@ for (const scheme of ["dark", "light"]) {
 async function serious(page, name) {
   // Within the page's own world and over the debugger's wire: its policy stays as it is.
   await page.evaluate(await source());
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ["violations"] }),
+  );
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${name}: ${id} at ${nodes.slice(0, 3).map(({ target, any }) => `${target} ${any[0]?.message ?? ""}`).join(" | ")}`);
+    .map(
+      ({ id, nodes }) =>
+        `${name}: ${id} at ${nodes
+          .slice(0, 3)
+          .map(({ target, any }) => `${target} ${any[0]?.message ?? ""}`)
+          .join(" | ")}`,
+    );
 }
 
 let script;

@@ -86,7 +86,11 @@ step("a key is rotated with a grace, and revoked", async () => {
   assert.ok(await works(key));
 });
 
-const works = (one) => server.api(one, "GET", "/v1/me").then(() => true, () => false);
+const works = (one) =>
+  server.api(one, "GET", "/v1/me").then(
+    () => true,
+    () => false,
+  );
 
 step("limits are set, and what cannot be is told", async () => {
   await page.goto(`/dashboard/tenants/${slug}?tab=limits`);
@@ -102,7 +106,11 @@ step("limits are set, and what cannot be is told", async () => {
   await page.getByRole("button", { name: "Save limits" }).click();
   await page.getByText("The limits hold from now on").waitFor();
   const { limits } = await server.admin("GET", `/tenants/${slug}`);
-  assert.deepEqual(limits, { requests_per_minute: 600, adapter_bytes: 10 * 2 ** 30, adapter_rank: "unlimited" });
+  assert.deepEqual(limits, {
+    requests_per_minute: 600,
+    adapter_bytes: 10 * 2 ** 30,
+    adapter_rank: "unlimited",
+  });
 });
 
 step("limits that somebody else changed are not overwritten", async () => {

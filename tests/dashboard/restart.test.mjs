@@ -25,7 +25,10 @@ step("while the server is away, the page says so and keeps what it shows", async
   await page.goto("/dashboard/");
   await page.getByText("Live", { exact: true }).first().waitFor();
   await server.halt();
-  await page.getByText(/Reconnecting/i).first().waitFor();
+  await page
+    .getByText(/Reconnecting/i)
+    .first()
+    .waitFor();
 });
 
 step("after it is back, the page is live again without a reload, and still signed in", async () => {

@@ -23,7 +23,10 @@ before(async () => {
   page = await open(browser, server);
   folder = path.join(await mkdtemp(path.join(tmpdir(), "tenora-dashboard-")), "large");
   await mkdir(folder);
-  await copyFile(path.join(demo, "adapters/brand-voice/adapter_config.json"), path.join(folder, "adapter_config.json"));
+  await copyFile(
+    path.join(demo, "adapters/brand-voice/adapter_config.json"),
+    path.join(folder, "adapter_config.json"),
+  );
   // Noise that says at once what it is not.
   const noise = randomBytes(BYTES);
   noise.write("<!doctype html>");
@@ -70,7 +73,8 @@ step("after a reload the rest is sent, and nothing twice", async () => {
 
   const sent = [];
   page.on("request", (request) => {
-    if (request.method() === "POST" && /\/uploads\/[^/]+\/parts$/.test(request.url())) sent.push(request.url());
+    if (request.method() === "POST" && /\/uploads\/[^/]+\/parts$/.test(request.url()))
+      sent.push(request.url());
   });
   await drop(page, dropZone(), [folder]);
   await page.getByRole("button", { name: "Upload", exact: true }).click();

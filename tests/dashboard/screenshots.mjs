@@ -6,7 +6,21 @@ import { chat, operatorPages, seed, settled, tenantPages } from "./lib/pages.mjs
 import { root, Server } from "./lib/server.mjs";
 
 /** What the documents show; the rest of the pages is looked at by name. */
-const SHOWN = ["overview", "tenants", "tenant", "tenant-limits", "tenant-keys", "adapters", "adapter", "report", "refused", "aliases", "playground", "usage", "audit"];
+const SHOWN = [
+  "overview",
+  "tenants",
+  "tenant",
+  "tenant-limits",
+  "tenant-keys",
+  "adapters",
+  "adapter",
+  "report",
+  "refused",
+  "aliases",
+  "playground",
+  "usage",
+  "audit",
+];
 
 const [binary, ...asked] = process.argv.slice(2);
 if (!binary) throw new Error("usage: node screenshots.mjs path/to/tenora [page ...]");
@@ -31,11 +45,12 @@ try {
   await server.stop();
 }
 
-async function shoot(scheme, key, pages) {
+async function shoot(scheme, key, all) {
+  const pages = all.filter(({ name }) => names.includes(name));
+  if (pages.length === 0) return;
   const page = await open(browser, server, { scheme });
   await signIn(page, key);
   for (const { name, path: address, act } of pages) {
-    if (!names.includes(name)) continue;
     await page.goto(`/dashboard${address}`);
     await settled(page);
     await act?.(page);
@@ -52,11 +67,18 @@ async function shoot(scheme, key, pages) {
 /** Requests of all tenants, more and less of them in turn, so that the live page has something to show. */
 function busy(server) {
   let going = true;
-  const models = [["acme", "ticket-triage"], ["globex", "text-to-sql"], ["initech", "brand-voice"], ["acme", "base"]];
+  const models = [
+    ["acme", "ticket-triage"],
+    ["globex", "text-to-sql"],
+    ["initech", "brand-voice"],
+    ["acme", "base"],
+  ];
   const lanes = models.map(async ([slug, model], lane) => {
     while (going) {
       await chat(server, server.key(slug), model).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 150 + 120 * lane + 100 * Math.sin(Date.now() / 4000)));
+      await new Promise((resolve) =>
+        setTimeout(resolve, 150 + 120 * lane + 100 * Math.sin(Date.now() / 4000)),
+      );
     }
   });
   return {

@@ -42,7 +42,11 @@ step("a dropped folder becomes an adapter that is ready", async () => {
 step("its two files are as good, and a version can wait for its turn", async () => {
   await page.goto("/dashboard/adapters/voice");
   const files = ["adapter_config.json", "adapter_model.safetensors"];
-  await drop(page, dropZone(), files.map((file) => path.join(demo, "adapters/text-to-sql", file)));
+  await drop(
+    page,
+    dropZone(),
+    files.map((file) => path.join(demo, "adapters/text-to-sql", file)),
+  );
   await page.getByLabel("Requests for the plain name get it at once").uncheck();
   await page.getByRole("button", { name: "Upload", exact: true }).click();
   await page.getByText("voice@2 is ready").waitFor();
@@ -71,7 +75,10 @@ step("a refused upload says why, where, and what to do", async () => {
   }
   await page.getByRole("button", { name: "Close" }).click();
   await page.getByRole("tab", { name: "Pushes" }).click();
-  await page.getByRole("row", { name: /dora rejected/ }).getByRole("button", { name: "Why" }).click();
+  await page
+    .getByRole("row", { name: /dora rejected/ })
+    .getByRole("button", { name: "Why" })
+    .click();
   await page.getByText("Train with use_dora=False.").waitFor();
   await page.keyboard.press("Escape");
 });
@@ -109,7 +116,9 @@ step("a request is copied as code, without the key", async () => {
 step("an answer is stopped", async () => {
   await page.goto("/dashboard/playground?models=base");
   // The demo's model would be done before anybody can stop it.
-  await page.route("**/v1/chat/completions", (route) => setTimeout(() => route.continue().catch(() => undefined), 3000));
+  await page.route("**/v1/chat/completions", (route) =>
+    setTimeout(() => route.continue().catch(() => undefined), 3000),
+  );
   await page.getByLabel("Message").fill("Tell me a long story.");
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("button", { name: "Stop" }).click();
@@ -185,11 +194,21 @@ step("nothing of other tenants is there, in the pages and in the API", async () 
   await page.getByText("There is no adapter text-to-sql").waitFor();
   // With its own cookie, as a script on the page could ask.
   const statuses = await page.evaluate(async () => {
-    const paths = ["/v1/adapters/text-to-sql", "/v1/models/text-to-sql", "/admin/v1/tenants", "/admin/v1/tenants/globex/keys", "/admin/v1/audit", "/admin/v1/usage?start_time=1", "/admin/v1/live"];
+    const paths = [
+      "/v1/adapters/text-to-sql",
+      "/v1/models/text-to-sql",
+      "/admin/v1/tenants",
+      "/admin/v1/tenants/globex/keys",
+      "/admin/v1/audit",
+      "/admin/v1/usage?start_time=1",
+      "/admin/v1/live",
+    ];
     return Promise.all(paths.map(async (path) => [path, (await fetch(path)).status]));
   });
   for (const [route, status] of statuses) assert.ok([401, 403, 404].includes(status), `${route}: ${status}`);
-  const models = await page.evaluate(async () => (await (await fetch("/v1/models")).json()).data.map(({ id }) => id));
+  const models = await page.evaluate(async () =>
+    (await (await fetch("/v1/models")).json()).data.map(({ id }) => id),
+  );
   assert.deepEqual(models, ["base", "ticket-triage"]);
 });
 
@@ -200,13 +219,20 @@ step("a key that may only chat has the playground, and nothing else", async () =
   await chat.waitForURL("**/dashboard/playground");
   const pages = await chat.getByRole("navigation", { name: "Pages" }).getByRole("link").allInnerTexts();
   assert.deepEqual(pages, ["Playground"]);
-  await chat.getByRole("combobox", { name: "Model" }).or(chat.getByLabel("Model", { exact: true })).first().fill("ticket-triage@1");
+  await chat
+    .getByRole("combobox", { name: "Model" })
+    .or(chat.getByLabel("Model", { exact: true }))
+    .first()
+    .fill("ticket-triage@1");
   await chat.getByLabel("Message").fill("I was charged twice for my order.");
   await chat.getByRole("button", { name: "Send" }).click();
   await chat.getByLabel("Answered by ticket-triage@1").waitFor();
   // What the menu does not offer is not opened by its address either.
   await chat.goto("/dashboard/adapters");
-  await chat.getByText(/Not allowed|may not/).first().waitFor();
+  await chat
+    .getByText(/Not allowed|may not/)
+    .first()
+    .waitFor();
   await chat.context().close();
 });
 

@@ -6,12 +6,19 @@ import { chromium } from "playwright-core";
 const PATIENCE_MS = 15_000;
 
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+  });
 }
 
 /** A tab of its own, whose errors fail the test that looks at them: `assertCalm`. */
 export async function open(browser, server, { scheme = "dark", width = 1280, height = 800 } = {}) {
-  const context = await browser.newContext({ baseURL: server.url, colorScheme: scheme, viewport: { width, height } });
+  const context = await browser.newContext({
+    baseURL: server.url,
+    colorScheme: scheme,
+    viewport: { width, height },
+  });
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
@@ -49,7 +56,8 @@ export async function drop(page, target, paths) {
   const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   const session = await page.context().newCDPSession(page);
   const data = { items: [], files: paths, dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, ...at, data });
+  for (const type of ["dragEnter", "dragOver", "drop"])
+    await session.send("Input.dispatchDragEvent", { type, ...at, data });
   await session.detach();
 }
 

@@ -3,7 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import http from "node:http";
 import path from "node:path";
 
-const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8" };
+const TYPES = {
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".html": "text/html; charset=utf-8",
+};
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -22,7 +27,10 @@ function file(dist, pathname, response) {
   const named = path.join(dist, pathname.replace(/^\/dashboard\/?/, ""));
   const found = pathname.startsWith("/dashboard/assets/") ? named : path.join(dist, "index.html");
   if (!existsSync(found)) return response.writeHead(404).end();
-  response.writeHead(200, { "content-type": TYPES[path.extname(found)] ?? "application/octet-stream", "content-security-policy": POLICY });
+  response.writeHead(200, {
+    "content-type": TYPES[path.extname(found)] ?? "application/octet-stream",
+    "content-security-policy": POLICY,
+  });
   response.end(readFileSync(found));
 }
 

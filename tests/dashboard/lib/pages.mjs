@@ -42,7 +42,11 @@ export const tenantPages = [
   { name: "adapter", path: "/adapters/ticket-triage" },
   { name: "report", path: "/adapters/ticket-triage", act: button("Report") },
   { name: "aliases", path: "/adapters/ticket-triage?tab=aliases" },
-  { name: "alias-editor", path: "/adapters/ticket-triage?tab=aliases", act: button("Move ticket-triage@prod") },
+  {
+    name: "alias-editor",
+    path: "/adapters/ticket-triage?tab=aliases",
+    act: button("Move ticket-triage@prod"),
+  },
   { name: "playground", path: "/playground?models=base,ticket-triage&temperature=0&max_tokens=48", act: ask },
   { name: "keys", path: "/keys" },
   { name: "usage", path: "/usage" },
@@ -51,7 +55,9 @@ export const tenantPages = [
 /** What is asked of the server has come, and is drawn. A live page is never idle, so no wait for silence. */
 export async function settled(page) {
   await page.getByRole("heading", { level: 1 }).waitFor();
-  await page.waitForFunction(() => document.querySelectorAll("[role=status] .mantine-Skeleton-root").length === 0);
+  await page.waitForFunction(
+    () => document.querySelectorAll("[role=status] .mantine-Skeleton-root").length === 0,
+  );
   await page.waitForTimeout(400);
 }
 
@@ -61,12 +67,25 @@ export async function seed(server) {
   await upload(server, own, "ticket-triage", "brand-voice");
   await server.api(own, "PUT", "/v1/adapters/ticket-triage/aliases/latest", { version: 1 });
   await server.api(own, "PUT", "/v1/adapters/ticket-triage/aliases/prod", { version: 1 });
-  const targets = [{ version: 1, weight: 9 }, { version: 2, weight: 1 }];
+  const targets = [
+    { version: 1, weight: 9 },
+    { version: 2, weight: 1 },
+  ];
   await server.api(own, "PUT", "/v1/adapters/ticket-triage/aliases/prod", { targets });
   await upload(server, own, "new-tone", "brand-voice", { use_dora: true }).catch(() => undefined);
   await server.admin("POST", "/tenants/acme/keys", { name: "production", scopes: ["chat", "models:read"] });
-  await server.admin("PATCH", "/tenants/globex", { limits: { requests_per_minute: 600, adapter_bytes: 10 * 2 ** 30 } });
-  const models = { acme: ["ticket-triage", "ticket-triage@2", "base"], globex: ["text-to-sql"], initech: ["brand-voice", "base"] };
+  const limits = {
+    requests_per_minute: 6000,
+    monthly_tokens: 50_000_000,
+    adapter_bytes: 10 * 2 ** 30,
+    adapter_rank: "unlimited",
+  };
+  await server.admin("PATCH", "/tenants/acme", { limits });
+  const models = {
+    acme: ["ticket-triage", "ticket-triage@2", "base"],
+    globex: ["text-to-sql"],
+    initech: ["brand-voice", "base"],
+  };
   for (const [slug, names] of Object.entries(models)) {
     for (const model of names) await chat(server, server.key(slug), model);
   }
@@ -78,12 +97,22 @@ export function chat(server, key, model) {
 }
 
 async function upload(server, key, name, folder, change = {}) {
-  const config = JSON.parse(await readFile(path.join(demo, "adapters", folder, "adapter_config.json"), "utf8"));
+  const config = JSON.parse(
+    await readFile(path.join(demo, "adapters", folder, "adapter_config.json"), "utf8"),
+  );
   const weights = await readFile(path.join(demo, "adapters", folder, "adapter_model.safetensors"));
   const form = new FormData();
   form.append("name", name);
-  form.append("adapter_config.json", new Blob([JSON.stringify({ ...config, ...change })]), "adapter_config.json");
+  form.append(
+    "adapter_config.json",
+    new Blob([JSON.stringify({ ...config, ...change })]),
+    "adapter_config.json",
+  );
   form.append("adapter_model.safetensors", new Blob([weights]), "adapter_model.safetensors");
-  const answer = await fetch(`${server.url}/v1/adapters`, { method: "POST", headers: { authorization: `Bearer ${key}` }, body: form });
+  const answer = await fetch(`${server.url}/v1/adapters`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${key}` },
+    body: form,
+  });
   if (!answer.ok) throw new Error(await answer.text());
 }

@@ -32,8 +32,14 @@ export class Server {
   /** On the same port, with the same data. */
   async run() {
     // None of the caller's settings: a database of theirs would be written to.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TENORA_")));
-    Object.assign(env, { TENORA_LISTEN: `127.0.0.1:${this.port}`, TENORA_DATA_DIR: this.data, TENORA_LOG: "warn" }, this.settings);
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith("TENORA_")),
+    );
+    Object.assign(
+      env,
+      { TENORA_LISTEN: `127.0.0.1:${this.port}`, TENORA_DATA_DIR: this.data, TENORA_LOG: "warn" },
+      this.settings,
+    );
     this.child = spawn(process.env.TENORA_TEST_BINARY, ["serve", "--demo", demo], {
       env,
       stdio: ["ignore", "ignore", "inherit"],
@@ -68,7 +74,11 @@ export class Server {
   /** A request with a key, as the API's own clients make it. */
   async api(key, method, route, body) {
     const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" };
-    const answer = await fetch(`${this.url}${route}`, { method, headers, body: body && JSON.stringify(body) });
+    const answer = await fetch(`${this.url}${route}`, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+    });
     if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${await answer.text()}`);
     return answer.json();
   }

@@ -14,7 +14,9 @@ export function steps(page) {
       } catch (error) {
         failed = name;
         const picture = path.join(tmpdir(), `tenora-dashboard-${process.pid}.png`);
-        await page()?.screenshot({ path: picture }).catch(() => undefined);
+        await page()
+          ?.screenshot({ path: picture })
+          .catch(() => undefined);
         console.error(`"${name}" failed; the page is at ${picture}, with the address ${page()?.url()}`);
         throw error;
       }

@@ -2,6 +2,7 @@
 import { Alert, Badge, Group, Loader, Text, Tooltip } from "@mantine/core";
 import { Copy } from "../../parts/Copy";
 import { count, millis, rate } from "../../parts/format";
+import { Words } from "../../parts/Words";
 import type { Answer } from "./stream";
 import classes from "./playground.module.css";
 
@@ -25,7 +26,7 @@ export function AnswerView({ answer }: { answer: Answer }) {
       )}
       {answer.error !== null && (
         <Alert color="red" role="alert" p="xs" mt={4}>
-          {answer.error}
+          <Words text={answer.error} />
         </Alert>
       )}
       {answer.model !== null && <Facts answer={answer} />}
@@ -55,7 +56,7 @@ function Facts({ answer }: { answer: Answer }) {
         <Tooltip label="Time to first token, seen from this browser">
           <span>TTFT {millis(ttftMs)}</span>
         </Tooltip>
-        <Tooltip label="After the first token">
+        <Tooltip label="After the first token; unknown when all of it arrived at once">
           <span>{tokensPerS === null ? "–" : rate(tokensPerS)} tokens/s</span>
         </Tooltip>
         <span>

@@ -33,6 +33,9 @@ export const UNANSWERED: Answer = {
   error: null,
 };
 
+/** Tokens that arrive within this came in one piece: what it would tell is the network, not the model. */
+const MEASURABLE_MS = 10;
+
 interface Chunk {
   model: string;
   choices: { delta: { content?: string }; finish_reason: string | null }[];
@@ -93,10 +96,8 @@ function advance(current: Answer, chunk: Chunk, sinceFirstMs: number): Partial<A
   const choice = chunk.choices[0];
   const outputTokens =
     chunk.usage?.completion_tokens ?? current.outputTokens + (choice?.delta.content ? 1 : 0);
-  const tokensPerS =
-    outputTokens > 1 && sinceFirstMs > 0 && choice
-      ? ((outputTokens - 1) * 1000) / sinceFirstMs
-      : current.tokensPerS;
+  const known = choice !== undefined && outputTokens > 1 && sinceFirstMs >= MEASURABLE_MS;
+  const tokensPerS = known ? ((outputTokens - 1) * 1000) / sinceFirstMs : current.tokensPerS;
   return {
     state: "writing",
     model: chunk.model,
