@@ -13,6 +13,7 @@ use crate::{
     },
     error::ApiResult,
     guard::Unproven,
+    wire::tenants::TenantsOrder,
 };
 
 /// The document.
@@ -41,7 +42,8 @@ use crate::{
         dashboard::page, dashboard::file, session::create, session::show, session::delete,
         live::own, live::all, adapters::list_of, versions::list_of, aliases::list_of,
     ),
-    modifiers(&Credentials),
+    components(schemas(TenantsOrder)),
+    modifiers(&Credentials, &Names),
 )]
 pub struct Document;
 
@@ -58,6 +60,30 @@ impl Modify for Credentials {
         components.add_security_scheme("api_key", bearer("A tenant's API key."));
         components
             .add_security_scheme("admin_key", bearer("The operator's key: another class of credentials."));
+    }
+}
+
+/// Every operation has a name of its own, by its method and path: handlers in different modules share theirs.
+struct Names;
+
+impl Modify for Names {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let words: Vec<_> =
+                path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            let operations = [
+                ("get", &mut item.get),
+                ("put", &mut item.put),
+                ("post", &mut item.post),
+                ("delete", &mut item.delete),
+                ("patch", &mut item.patch),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some([&[method], &words[..]].concat().join("_"));
+                }
+            }
+        }
     }
 }
 

@@ -50,3 +50,19 @@ fn generations_have_bodies_with_schemas() {
         );
     }
 }
+
+#[test]
+fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
+    let document = serde_json::to_value(Document::openapi()).expect("JSON");
+    let text = document.to_string();
+    for reference in text.split(r#""$ref":"#).skip(1) {
+        let target = reference.trim_start_matches('"').split('"').next().expect("a reference");
+        let pointer = target.strip_prefix('#').expect("within the document");
+        assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+    }
+    let names: Vec<_> =
+        text.split(r#""operationId":""#).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let different: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(different.len(), names.len());
+    assert_eq!(names.len(), routes().len());
+}
