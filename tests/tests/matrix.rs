@@ -85,6 +85,14 @@ impl World {
             ("GET", "/v1/usage" | "/admin/v1/usage") => {
                 client.request(Method::GET, &format!("{}?start_time=1735689600", route.path))
             }
+            _ => self.operators_request(route, client).await,
+        }
+    }
+
+    /// The same for what is the operator's, or anybody's.
+    async fn operators_request(&self, route: &Route, client: &Client) -> RequestBuilder {
+        let json = |path: &str, body| client.request(method(route), path).json(&body);
+        match (route.method.as_str(), route.path) {
             ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": self.fresh_slug().await})),
             ("PATCH", "/admin/v1/tenants/{slug}") => json("/admin/v1/tenants/acme", json!({"name": "Acme"})),
             ("DELETE", "/admin/v1/tenants/{slug}") => {
