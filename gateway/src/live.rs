@@ -12,7 +12,10 @@ use crate::{
     app::App,
     readiness,
     telemetry::{Pulse, Reading},
-    wire::live::{AdaptersNow, BatchNow, History, KvNow, Now, Point, ResidentAdapter, Spread, TenantNow},
+    wire::{
+        health::Readiness,
+        live::{AdaptersNow, BatchNow, History, KvNow, Now, Point, ResidentAdapter, Spread, TenantNow},
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,6 +25,8 @@ const POINTS: usize = 360;
 /// Seconds that rates are means of, and readings of ten seconds that times are taken from.
 const RATE_S: usize = 10;
 const TIMES_POINTS: usize = 6;
+/// Seconds between two looks at whether the server can serve.
+const READY_S: u64 = 5;
 /// Tenants that are shown as the busiest.
 const MAX_BUSIEST: usize = 10;
 
@@ -40,6 +45,8 @@ struct State {
     steps: VecDeque<[u64; 3]>,
     batch: Option<BatchNow>,
     residents: Vec<ResidentAdapter>,
+    /// Asked for all who watch, and not every second: it asks the database, Redis and the blob store.
+    ready: Option<Readiness>,
     seconds: u64,
 }
 
@@ -62,8 +69,12 @@ impl Live {
     pub async fn watch(&self, app: &App) {
         let mut second = tokio::time::interval(SECOND);
         second.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
+        for number in 0u64.. {
             second.tick().await;
+            if number.is_multiple_of(READY_S) {
+                let (_, ready) = readiness::of(app).await;
+                self.state().ready = Some(ready);
+            }
             let residents = app.residents().await;
             self.look(app, residents);
             self.ticks.send_modify(|ticks| *ticks += 1);
@@ -84,7 +95,11 @@ impl Live {
 
     /// This second, of one tenant or of all.
     pub async fn now(&self, app: &App, tenant: Option<&str>) -> Now {
-        let (_, ready) = readiness::of(app).await;
+        let known = self.state().ready.clone();
+        let ready = match known {
+            Some(ready) => ready,
+            None => readiness::of(app).await.1,
+        };
         let (stats, capacity) = (app.engine_stats(), app.capacity());
         let state = self.state();
         let nobody = Track::default();
@@ -208,10 +223,11 @@ impl Track {
             let point = Point {
                 at,
                 seconds: POINT_S,
-                requests: reading.requests - before.requests,
-                errors: reading.errors - before.errors,
-                input_tokens: reading.input - before.input,
-                output_tokens: reading.output - before.output,
+                // A tenant that went and came back within a second counts from nothing again.
+                requests: reading.requests.saturating_sub(before.requests),
+                errors: reading.errors.saturating_sub(before.errors),
+                input_tokens: reading.input.saturating_sub(before.input),
+                output_tokens: reading.output.saturating_sub(before.output),
                 ttft_ms: spread(|share| reading.ttft.quantile_since(&before.ttft, share)),
                 gap_ms: spread(|share| reading.gaps.quantile_since(&before.gaps, share)),
                 running: self.in_flight.0,
