@@ -21,8 +21,10 @@ DASHBOARD := $(shell find dashboard -path dashboard/node_modules -prune -o -path
 dashboard: dashboard/dist/app/index.html ## Build the web page that is put into the binary
 
 dashboard/dist/app/index.html: $(DASHBOARD)
-	@if command -v npm >/dev/null; then cd dashboard && npm ci --silent --no-audit --no-fund && npm run --silent build; \
-	else echo "SKIPPED: the dashboard: Node is not installed; without it the page says how to get it"; fi
+	@if ! command -v npm >/dev/null; then \
+	echo "SKIPPED: the dashboard: Node is not installed; without it the page says how to get it"; \
+	elif ! (cd dashboard && npm ci --silent --no-audit --no-fund && npm run --silent build); then \
+	echo "SKIPPED: the dashboard: its packages cannot be had, or it does not build; see above"; fi
 
 # The binary is built with the features that the tests unify to: else every shared crate would be built twice.
 build-tests: dashboard

@@ -28,5 +28,8 @@ CHROMIUM="${CHROMIUM:-$(command -v chromium || command -v chromium-browser || tr
 export CHROMIUM
 packages >&2 || skipped "the dashboard's tests: playwright-core and axe-core cannot be had"
 
+echo "== the page's rules that need no browser =="
+(cd ../../dashboard && { [ -d node_modules ] || npm ci --silent --no-audit --no-fund; } && npm test --silent)
+echo "== the page in a browser =="
 node --test --test-concurrency=2 "$@"
 echo "The dashboard's tests passed."
