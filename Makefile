@@ -54,12 +54,14 @@ FUZZ_S := 60
 fuzz: ## Mutate adapters against the upload's checks for FUZZ_S seconds
 	FUZZ_S=$(FUZZ_S) cargo test --release --workspace --test fuzz -- --ignored --nocapture
 
-check: ## Formatting, lints, documentation, licences
+check: ## Formatting, lints, documentation, licences, and the dashboard's
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --document-private-items
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check bans licenses sources; \
 	else echo "SKIPPED: cargo deny is not installed"; fi
+	@if [ -d dashboard/node_modules ]; then cd dashboard && npm run --silent check; \
+	else echo "SKIPPED: the dashboard's rules: make dashboard brings what they need"; fi
 
 bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everything, see bench/README.md
 	cargo build --release -p tenora-gateway

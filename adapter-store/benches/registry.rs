@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tenora_adapter_store::{
     Actor, AdapterName, AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, ModelRef, Paging, S3Access,
-    StoreConfig, TenantId, TenantSlug, TenantsWanted,
+    StoreConfig, TenantId, TenantSlug, Wanted,
 };
 
 const TENANTS: u32 = 10_000;
@@ -175,7 +175,8 @@ async fn lists(store: &AdapterStore, tenants: &[TenantId]) -> Outcome<Vec<Durati
     let mut times = Vec::new();
     for tenant in tenants {
         let began = Instant::now();
-        let page = store.tenant(*tenant).list_adapters(&Paging::<AdapterName>::first()).await?;
+        let page =
+            store.tenant(*tenant).list_adapters(&Wanted::default(), &Paging::<AdapterName>::first()).await?;
         times.push(began.elapsed());
         if page.items.len() != ADAPTERS_PER_TENANT as usize {
             return Err("a page is not whole".into());
@@ -188,7 +189,7 @@ async fn tenant_pages(store: &AdapterStore) -> Outcome<Vec<Duration>> {
     let (operator, mut paging, mut times) = (store.operator(Actor::SYSTEM), Paging::first(), Vec::new());
     loop {
         let began = Instant::now();
-        let page = operator.list_tenants(&TenantsWanted::default(), &paging).await?;
+        let page = operator.list_tenants(&Wanted::default(), &paging).await?;
         times.push(began.elapsed());
         paging.after = page.items.last().map(|tenant| tenant.slug.clone());
         if !page.has_more {

@@ -43,7 +43,7 @@ impl AliasStore {
     /// What the adapter's aliases mean now, by their names.
     pub async fn list(&self, adapter: &AdapterName) -> Result<Vec<Alias>, StoreError> {
         let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
-        let all = aliases::between(&mut transaction, self.tenant, (adapter, adapter)).await?;
+        let all = aliases::of(&mut transaction, self.tenant, &[adapter]).await?;
         // An adapter always has `latest`.
         if all.is_empty() { Err(StoreError::AdapterNotFound) } else { Ok(all) }
     }
@@ -69,7 +69,7 @@ impl AliasStore {
         expected: Option<u64>,
     ) -> Result<Alias, StoreError> {
         let mut transaction = self.begin().await?;
-        let all = aliases::between(&mut transaction, self.tenant, (adapter, adapter)).await?;
+        let all = aliases::of(&mut transaction, self.tenant, &[adapter]).await?;
         if all.is_empty() {
             return Err(StoreError::AdapterNotFound);
         }

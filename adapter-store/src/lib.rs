@@ -87,9 +87,7 @@ pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};
 pub use store::{AdapterStore, Health};
 pub use sweep::SweepReport;
-pub use tenant::{
-    Actor, ActorKind, Page, Paging, Tenant, TenantChange, TenantOrder, TenantStatus, TenantsWanted,
-};
+pub use tenant::{Actor, ActorKind, Order, Page, Paging, Tenant, TenantChange, TenantStatus, Wanted};
 pub use tenant_store::TenantStore;
 pub use upload::{
     Completion, MAX_OPEN_UPLOADS, MAX_PART_BYTES, MAX_PARTS, NewUpload, UPLOAD_LIFETIME, Upload, UploadPart,

@@ -15,7 +15,7 @@ use crate::parts::Parts;
 use crate::rows::audit::{self, Entry};
 use crate::rows::{adapters, aliases, epoch, keys, now, tenants, usage_sums, versions};
 use crate::sweep::purge;
-use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus, TenantsWanted};
+use crate::tenant::{Actor, Page, Paging, Tenant, TenantChange, TenantStatus, Wanted};
 use crate::usage_query::{UsagePage, UsageQuery};
 
 /// All tenants, in the name of one actor.
@@ -54,7 +54,7 @@ impl OperatorStore {
     /// Tenants, in the wanted order.
     pub async fn list_tenants(
         &self,
-        wanted: &TenantsWanted,
+        wanted: &Wanted,
         paging: &Paging<TenantSlug>,
     ) -> Result<Page<Tenant>, StoreError> {
         tenants::list(&mut self.parts.database.read(Whose::Operator).await?, wanted, paging).await

@@ -25,23 +25,31 @@ pub struct Tenant {
     pub created_at: OffsetDateTime,
 }
 
-/// Which tenants a list is to have, and in which order.
+/// What a list of named things is to have, and in which order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TenantsWanted {
-    /// What their slugs or names hold, whatever its case; empty = all.
+pub struct Wanted {
+    /// What their names hold, whatever its case; empty = all.
     pub contains: String,
     /// Their order.
-    pub order: TenantOrder,
+    pub order: Order,
 }
 
-/// An order of tenants.
+impl Wanted {
+    /// For LIKE with `\\` as ESCAPE, of texts in lower case.
+    pub(crate) fn pattern(&self) -> String {
+        let escape = |c: char| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
+        format!("%{}%", self.contains.to_lowercase().chars().flat_map(escape).collect::<String>())
+    }
+}
+
+/// An order of named things.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum TenantOrder {
-    /// By slug.
+pub enum Order {
+    /// By name; tenants by slug.
     #[default]
-    Slug,
-    /// By slug, from the end.
-    SlugDown,
+    Name,
+    /// By name, from the end.
+    NameDown,
     /// The oldest first.
     CreatedAt,
     /// The newest first.

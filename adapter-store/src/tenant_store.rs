@@ -25,7 +25,7 @@ use crate::rows::versions::NewVersion;
 use crate::rows::{adapters, aliases, now, pushes, tenants, usage_sums, versions};
 use crate::staging::{Staged, Staging};
 use crate::sweep::purge;
-use crate::tenant::{Actor, Page, Paging};
+use crate::tenant::{Actor, Page, Paging, Wanted};
 use crate::upload_store::UploadStore;
 use crate::usage_query::{UsagePage, UsageQuery};
 use crate::version_store::VersionStore;
@@ -159,10 +159,14 @@ impl TenantStore {
         audit::record(transaction, self.tenant, actor, entry).await
     }
 
-    /// Live adapters in the order of their names.
-    pub async fn list_adapters(&self, paging: &Paging<AdapterName>) -> Result<Page<Adapter>, StoreError> {
+    /// Live adapters, in the wanted order.
+    pub async fn list_adapters(
+        &self,
+        wanted: &Wanted,
+        paging: &Paging<AdapterName>,
+    ) -> Result<Page<Adapter>, StoreError> {
         let mut transaction = self.parts.database.read(Whose::Tenant(self.tenant)).await?;
-        adapters::list(&mut transaction, self.tenant, paging).await
+        adapters::list(&mut transaction, self.tenant, wanted, paging).await
     }
 
     /// One live adapter with its versions, or [`StoreError::AdapterNotFound`].

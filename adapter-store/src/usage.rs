@@ -52,6 +52,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the client got no whole answer, and it was not its own doing.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::CutOff)
+    }
+
     /// As rows and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {

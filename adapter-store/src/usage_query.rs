@@ -21,6 +21,8 @@ pub struct UsageQuery {
     pub keys: Vec<KeyId>,
     /// Only requests that these answered; empty = all.
     pub models: Vec<ModelFilter>,
+    /// Only so many groups are told apart on a page, those with the most tokens; the rest are one sum a bucket.
+    pub top: Option<u32>,
     /// How many buckets; at least 1, more than [`BucketWidth::max_buckets`] counts as that.
     pub limit: u32,
 }
@@ -87,8 +89,12 @@ pub struct UsageSum {
     pub key: Option<KeyId>,
     /// What answered, where models are told apart.
     pub model: Option<UsedModel>,
+    /// Whether this is the sum of the groups beyond [`UsageQuery::top`], which are not told apart.
+    pub others: bool,
     /// Requests, however they ended.
     pub requests: u64,
+    /// Those of `requests` that ended with an error or were cut off by the server.
+    pub failed: u64,
     /// Tokens of prompts.
     pub input_tokens: u64,
     /// The part of `input_tokens` that was reused and not computed.
@@ -185,7 +191,7 @@ mod tests {
 
     fn query(start: i64, end: i64, limit: u32) -> UsageQuery {
         let width = BucketWidth::Hour;
-        UsageQuery { start, end, width, group_by: vec![], keys: vec![], models: vec![], limit }
+        UsageQuery { start, end, width, group_by: vec![], keys: vec![], models: vec![], top: None, limit }
     }
 
     fn sum(requests: u64) -> UsageSum {
@@ -193,7 +199,9 @@ mod tests {
             tenant: None,
             key: None,
             model: None,
+            others: false,
             requests,
+            failed: 0,
             input_tokens: 0,
             cached_tokens: 0,
             output_tokens: 0,

@@ -12,7 +12,7 @@ use crate::rows::contents::{self, Content};
 use crate::rows::tenants;
 use crate::staging::MAX_STORED_CONFIG_BYTES;
 use crate::sweep::{Inventory, without_row};
-use crate::tenant::{Paging, Tenant, TenantsWanted};
+use crate::tenant::{Paging, Tenant, Wanted};
 
 /// Contents that are read at the same time: while one waits for the store, the other is hashed.
 const AT_ONCE: usize = 2;
@@ -100,12 +100,9 @@ impl Verification<'_> {
         let mut after = None;
         loop {
             let mut transaction = self.database.read(Whose::Operator).await?;
-            let page = tenants::list(
-                &mut transaction,
-                &TenantsWanted::default(),
-                &Paging { after, ..Paging::default() },
-            )
-            .await?;
+            let page =
+                tenants::list(&mut transaction, &Wanted::default(), &Paging { after, ..Paging::default() })
+                    .await?;
             drop(transaction);
             for tenant in &page.items {
                 self.tenant(tenant).await?;

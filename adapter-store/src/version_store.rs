@@ -77,7 +77,7 @@ impl VersionStore {
     pub async fn delete(&self, adapter: &AdapterName, number: VersionNumber) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let digest = self.find(&mut transaction, adapter, number).await?.version.digest;
-        let mut naming = aliases::between(&mut transaction, self.tenant, (adapter, adapter)).await?;
+        let mut naming = aliases::of(&mut transaction, self.tenant, &[adapter]).await?;
         naming.retain(|alias| alias.targets.name(number));
         if !naming.is_empty() {
             return Err(StoreError::VersionInUse(naming.into_iter().map(|alias| alias.name).collect()));

@@ -96,6 +96,11 @@ impl Admission {
         tenant.limits.or(self.default_limits)
     }
 
+    /// What a tenant may use at most that has no limits of its own.
+    pub fn default_limits(&self) -> LimitOverrides {
+        self.default_limits
+    }
+
     /// What is left now for the tenant, and for the key where it has limits of its own.
     pub async fn standing(&self, identity: &Identity) -> Vec<(SubjectKind, Standing)> {
         let mut all = Vec::new();

@@ -13,7 +13,7 @@ use crate::{
     },
     error::ApiResult,
     guard::Unproven,
-    wire::tenants::TenantsOrder,
+    wire::{adapters::AdaptersOrder, tenants::TenantsOrder},
 };
 
 /// The document.
@@ -35,14 +35,14 @@ use crate::{
         me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,
-        audit::list,
+        audit::list, limits::defaults,
         usage::own, usage::all,
         health::about, health::alive, health::ready, document,
         docs::page, docs::style, docs::script,
         dashboard::page, dashboard::file, session::create, session::show, session::delete,
         live::own, live::all, adapters::list_of, versions::list_of, aliases::list_of,
     ),
-    components(schemas(TenantsOrder)),
+    components(schemas(TenantsOrder, AdaptersOrder)),
     modifiers(&Credentials, &Names),
 )]
 pub struct Document;

@@ -74,6 +74,7 @@ pub fn routes() -> Vec<Route> {
         get("/admin/v1/tenants/{slug}/keys", OperatorRead, keys::list_of),
         delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke_of),
         post("/admin/v1/tenants/{slug}/keys/{id}/rotate", Operator, keys::rotate_of),
+        get("/admin/v1/limits", OperatorRead, limits::defaults),
         get("/admin/v1/audit", OperatorRead, audit::list),
         get("/v1/usage", UsageRead, usage::own),
         get("/admin/v1/usage", OperatorRead, usage::all),

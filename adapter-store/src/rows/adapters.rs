@@ -1,5 +1,7 @@
 //! The table `adapters`: names, with what stands under them. The callers hold the tenant's lock while they change it.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 use time::OffsetDateTime;
 
@@ -8,7 +10,7 @@ use crate::adapter::Adapter;
 use crate::database::{Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{AdapterName, TenantId, VersionNumber};
-use crate::tenant::{Page, Paging};
+use crate::tenant::{Order, Page, Paging, Wanted};
 
 #[derive(FromRow)]
 struct AdapterRow {
@@ -29,50 +31,72 @@ pub(crate) async fn show(
     Ok(adapters.into_iter().next())
 }
 
+/// A page after the adapter `$2`, in an order; `$3` is its length and `$4` the pattern.
+macro_rules! select {
+    ($after:literal, $order:literal) => {
+        concat!(
+            "SELECT name, created_at FROM adapters WHERE tenant_id = $1 AND ($2 = '' OR ",
+            $after,
+            ") AND deleted_at IS NULL AND name LIKE $4 ESCAPE '\\' ORDER BY ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
 pub(crate) async fn list(
     transaction: &mut Transaction,
     tenant_id: TenantId,
+    wanted: &Wanted,
     paging: &Paging<AdapterName>,
 ) -> Result<Page<Adapter>, StoreError> {
-    const SELECT: &str = "SELECT name, created_at FROM adapters \
-                          WHERE tenant_id = $1 AND name > $2 AND deleted_at IS NULL ORDER BY name LIMIT $3";
+    let select = match wanted.order {
+        Order::Name => select!("name > $2", "name"),
+        Order::NameDown => select!("name < $2", "name DESC"),
+        Order::CreatedAt => {
+            select!(
+                "(created_at, name) > (SELECT created_at, name FROM adapters WHERE tenant_id = $1 AND name = $2)",
+                "created_at, name"
+            )
+        }
+        Order::CreatedAtDown => {
+            select!(
+                "(created_at, name) < (SELECT created_at, name FROM adapters WHERE tenant_id = $1 AND name = $2)",
+                "created_at DESC, name DESC"
+            )
+        }
+    };
     let after = paging.after.as_ref().map_or("", AdapterName::as_str);
-    let rows: Vec<AdapterRow> = on!(transaction, t => sqlx::query_as(SELECT)
+    let rows: Vec<AdapterRow> = on!(transaction, t => sqlx::query_as(select)
         .bind(tenant_id)
         .bind(after)
         .bind(paging.rows())
+        .bind(wanted.pattern())
         .fetch_all(&mut **t))?;
     let page = Page::new(rows, paging.length());
     Ok(Page { has_more: page.has_more, items: filled(transaction, tenant_id, page.items).await? })
 }
 
-/// Adds the newest versions and the aliases to adapters that stand in the order of their names.
+/// Adds their newest versions and their aliases to adapters.
 async fn filled(
     transaction: &mut Transaction,
     tenant_id: TenantId,
     adapters: Vec<AdapterRow>,
 ) -> Result<Vec<Adapter>, StoreError> {
-    let (Some(first), Some(last)) = (adapters.first(), adapters.last()) else { return Ok(Vec::new()) };
-    let range = (&first.name, &last.name);
-    let versions = versions::newest(transaction, tenant_id, range).await?;
-    let aliases = aliases::between(transaction, tenant_id, range).await?;
+    let names: Vec<&AdapterName> = adapters.iter().map(|row| &row.name).collect();
+    let versions = versions::newest(transaction, tenant_id, &names).await?;
+    let aliases = aliases::of(transaction, tenant_id, &names).await?;
+    let places: HashMap<AdapterName, usize> = names.into_iter().cloned().zip(0..).collect();
     let empty = |row: AdapterRow| {
         let (versions, aliases) = (Vec::new(), Vec::new());
         Adapter { name: row.name, created_at: row.created_at, versions, aliases }
     };
     let mut adapters: Vec<Adapter> = adapters.into_iter().map(empty).collect();
-    let place = |adapters: &[Adapter], name: &AdapterName| {
-        adapters.binary_search_by(|adapter| adapter.name.cmp(name)).ok()
-    };
     for record in versions {
-        if let Some(at) = place(&adapters, &record.version.adapter) {
-            adapters[at].versions.push(record);
-        }
+        adapters[places[&record.version.adapter]].versions.push(record);
     }
     for alias in aliases {
-        if let Some(at) = place(&adapters, &alias.adapter) {
-            adapters[at].aliases.push(alias);
-        }
+        adapters[places[&alias.adapter]].aliases.push(alias);
     }
     // Deleted between the statements.
     adapters.retain(|adapter| !adapter.versions.is_empty());

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use crate::alias::{Alias, Targets};
-use crate::database::{Transaction, execute, on};
+use crate::database::{Either, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{AdapterName, AliasName, TenantId};
 
@@ -51,19 +51,26 @@ pub(crate) async fn find(
     row.map(Alias::try_from).transpose()
 }
 
-/// What the aliases of the adapters whose names stand between two mean now, by their names.
-pub(crate) async fn between(
+/// What the aliases of these adapters mean now, by their names.
+pub(crate) async fn of(
     transaction: &mut Transaction,
     tenant_id: TenantId,
-    (first, last): (&AdapterName, &AdapterName),
+    adapters: &[&AdapterName],
 ) -> Result<Vec<Alias>, StoreError> {
-    const SELECT: &str = "SELECT adapter, alias, revision, targets, moved_at, ended_at FROM adapter_aliases \
-                          WHERE tenant_id = $1 AND adapter >= $2 AND adapter <= $3 AND ended_at IS NULL \
+    const SQLITE: &str = "SELECT adapter, alias, revision, targets, moved_at, ended_at FROM adapter_aliases \
+                          WHERE tenant_id = $1 AND adapter IN (SELECT value FROM json_each($2)) AND ended_at IS NULL \
                           ORDER BY adapter, alias";
-    let rows: Vec<AliasRow> = on!(transaction, t => sqlx::query_as(SELECT)
+    const POSTGRES: &str = "SELECT adapter, alias, revision, targets, moved_at, ended_at FROM adapter_aliases \
+                            WHERE tenant_id = $1 AND adapter = ANY (ARRAY \
+                            (SELECT n.name FROM jsonb_array_elements_text($2) AS n (name))) AND ended_at IS NULL \
+                            ORDER BY adapter, alias";
+    let select = match transaction {
+        Either::Sqlite(_) => SQLITE,
+        Either::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<AliasRow> = on!(transaction, t => sqlx::query_as(select)
         .bind(tenant_id)
-        .bind(first)
-        .bind(last)
+        .bind(Json(adapters))
         .fetch_all(&mut **t))?;
     rows.into_iter().map(Alias::try_from).collect()
 }

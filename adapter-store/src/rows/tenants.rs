@@ -8,7 +8,7 @@ use crate::database::{Either, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{DisplayName, TenantId, TenantSlug};
 use crate::limits::LimitOverrides;
-use crate::tenant::{Page, Paging, Tenant, TenantOrder, TenantStatus, TenantsWanted};
+use crate::tenant::{Order, Page, Paging, Tenant, TenantStatus, Wanted};
 
 /// A page after `$1`, in an order; `$2` is its length and `$3` the pattern.
 macro_rules! select {
@@ -89,19 +89,19 @@ pub(crate) async fn by_slug(
 /// In the wanted order; deleted ones are left out.
 pub(crate) async fn list(
     transaction: &mut Transaction,
-    wanted: &TenantsWanted,
+    wanted: &Wanted,
     paging: &Paging<TenantSlug>,
 ) -> Result<Page<Tenant>, StoreError> {
     let select = match wanted.order {
-        TenantOrder::Slug => select!("slug > $1", "slug"),
-        TenantOrder::SlugDown => select!("slug < $1", "slug DESC"),
-        TenantOrder::CreatedAt => {
+        Order::Name => select!("slug > $1", "slug"),
+        Order::NameDown => select!("slug < $1", "slug DESC"),
+        Order::CreatedAt => {
             select!(
                 "(created_at, slug) > (SELECT created_at, slug FROM tenants WHERE slug = $1)",
                 "created_at, slug"
             )
         }
-        TenantOrder::CreatedAtDown => {
+        Order::CreatedAtDown => {
             select!(
                 "(created_at, slug) < (SELECT created_at, slug FROM tenants WHERE slug = $1)",
                 "created_at DESC, slug DESC"
@@ -112,16 +112,10 @@ pub(crate) async fn list(
     let rows: Vec<TenantRow> = on!(transaction, t => sqlx::query_as(select)
         .bind(after)
         .bind(paging.rows())
-        .bind(containing(&wanted.contains))
+        .bind(wanted.pattern())
         .fetch_all(&mut **t))?;
     let tenants = rows.into_iter().map(Tenant::try_from).collect::<Result<_, _>>()?;
     Ok(Page::new(tenants, paging.length()))
-}
-
-/// A pattern for texts that hold this one, in lower case.
-fn containing(text: &str) -> String {
-    let escape = |c: char| if matches!(c, '%' | '_' | '\\') { vec!['\\', c] } else { vec![c] };
-    format!("%{}%", text.to_lowercase().chars().flat_map(escape).collect::<String>())
 }
 
 /// Makes changes to one tenant's adapters happen one after another, until the transaction ends.

@@ -54,6 +54,7 @@ struct HourRow<'a> {
     adapter: &'a str,
     version: u32,
     requests: u64,
+    failed: u64,
     input_tokens: u64,
     cached_tokens: u64,
     output_tokens: u64,
@@ -97,24 +98,26 @@ pub(crate) async fn add_to_hours(
     events: &[UsageEvent],
     new: &[Uuid],
 ) -> Result<(), StoreError> {
-    const SQLITE: &str = "INSERT INTO usage_hourly (tenant_id, hour, key_id, adapter, version, requests, input_tokens, cached_tokens, \
-         output_tokens) \
+    const SQLITE: &str = "INSERT INTO usage_hourly (tenant_id, hour, key_id, adapter, version, requests, failed, input_tokens, \
+         cached_tokens, output_tokens) \
          SELECT unhex(s.value ->> 'tenant_id'), s.value ->> 'hour', unhex(s.value ->> 'key_id'), s.value ->> 'adapter', \
-         s.value ->> 'version', s.value ->> 'requests', s.value ->> 'input_tokens', s.value ->> 'cached_tokens', \
-         s.value ->> 'output_tokens' FROM json_each($1) s WHERE true \
+         s.value ->> 'version', s.value ->> 'requests', s.value ->> 'failed', s.value ->> 'input_tokens', \
+         s.value ->> 'cached_tokens', s.value ->> 'output_tokens' FROM json_each($1) s WHERE true \
          ON CONFLICT (tenant_id, hour, key_id, adapter, version) DO UPDATE SET \
          requests = usage_hourly.requests + excluded.requests, \
+         failed = usage_hourly.failed + excluded.failed, \
          input_tokens = usage_hourly.input_tokens + excluded.input_tokens, \
          cached_tokens = usage_hourly.cached_tokens + excluded.cached_tokens, \
          output_tokens = usage_hourly.output_tokens + excluded.output_tokens";
-    const POSTGRES: &str = "INSERT INTO usage_hourly (tenant_id, hour, key_id, adapter, version, requests, input_tokens, cached_tokens, \
-         output_tokens) \
-         SELECT s.tenant_id, s.hour, s.key_id, s.adapter, s.version, s.requests, s.input_tokens, s.cached_tokens, \
-         s.output_tokens FROM jsonb_to_recordset($1) AS s (tenant_id uuid, hour bigint, key_id uuid, adapter text, \
-         version bigint, requests bigint, input_tokens bigint, cached_tokens bigint, output_tokens bigint) \
+    const POSTGRES: &str = "INSERT INTO usage_hourly (tenant_id, hour, key_id, adapter, version, requests, failed, input_tokens, \
+         cached_tokens, output_tokens) \
+         SELECT s.tenant_id, s.hour, s.key_id, s.adapter, s.version, s.requests, s.failed, s.input_tokens, \
+         s.cached_tokens, s.output_tokens FROM jsonb_to_recordset($1) AS s (tenant_id uuid, hour bigint, key_id uuid, adapter text, \
+         version bigint, requests bigint, failed bigint, input_tokens bigint, cached_tokens bigint, output_tokens bigint) \
          ORDER BY s.tenant_id, s.hour, s.key_id, s.adapter COLLATE \"C\", s.version \
          ON CONFLICT (tenant_id, hour, key_id, adapter, version) DO UPDATE SET \
          requests = usage_hourly.requests + excluded.requests, \
+         failed = usage_hourly.failed + excluded.failed, \
          input_tokens = usage_hourly.input_tokens + excluded.input_tokens, \
          cached_tokens = usage_hourly.cached_tokens + excluded.cached_tokens, \
          output_tokens = usage_hourly.output_tokens + excluded.output_tokens";
@@ -176,26 +179,29 @@ fn hours<'a>(events: &'a [UsageEvent], new: &[Uuid]) -> Vec<HourRow<'a>> {
     for event in events {
         by_id.entry(event.id).or_insert(event);
     }
-    let mut sums: BTreeMap<HourKey<'_>, [u64; 4]> = BTreeMap::new();
+    let mut sums: BTreeMap<HourKey<'_>, [u64; 5]> = BTreeMap::new();
     for event in new.iter().filter_map(|id| by_id.get(id)) {
         let sum = sums.entry(hour_key(event)).or_default();
-        let used = [1, event.input_tokens, event.cached_tokens, event.output_tokens];
+        let failed = u32::from(event.outcome.is_failure());
+        let used = [1, failed, event.input_tokens, event.cached_tokens, event.output_tokens];
         sum.iter_mut().zip(used).for_each(|(sum, used)| *sum += u64::from(used));
     }
-    let row = |(key, [requests, input_tokens, cached_tokens, output_tokens]): (HourKey<'a>, [u64; 4])| {
-        let HourKey { tenant_id, hour, key_id, adapter, version } = key;
-        HourRow {
-            tenant_id,
-            hour,
-            key_id,
-            adapter,
-            version,
-            requests,
-            input_tokens,
-            cached_tokens,
-            output_tokens,
-        }
-    };
+    let row =
+        |(key, [requests, failed, input_tokens, cached_tokens, output_tokens]): (HourKey<'a>, [u64; 5])| {
+            let HourKey { tenant_id, hour, key_id, adapter, version } = key;
+            HourRow {
+                tenant_id,
+                hour,
+                key_id,
+                adapter,
+                version,
+                requests,
+                failed,
+                input_tokens,
+                cached_tokens,
+                output_tokens,
+            }
+        };
     sums.into_iter().map(row).collect()
 }
 

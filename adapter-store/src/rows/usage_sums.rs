@@ -19,12 +19,12 @@ pub(super) const NO_KEY: Uuid = Uuid::nil();
 /// The rows of hours, and those of single requests in the same form.
 macro_rules! rows {
     (hours) => {
-        "SELECT tenant_id, hour AS starts, key_id, adapter, version, requests, input_tokens, cached_tokens, output_tokens \
-         FROM usage_hourly"
+        "SELECT tenant_id, hour AS starts, key_id, adapter, version, requests, failed, input_tokens, \
+         cached_tokens, output_tokens FROM usage_hourly"
     };
     (minutes) => {
         "SELECT tenant_id, minute AS starts, key_id, COALESCE(adapter, '') AS adapter, COALESCE(version, 0) AS version, \
-         1 AS requests, input_tokens, cached_tokens, output_tokens FROM usage_events"
+         1 AS requests, CASE WHEN outcome IN ('failed', 'cut_off') THEN 1 ELSE 0 END AS failed, input_tokens, cached_tokens, output_tokens FROM usage_events"
     };
 }
 
@@ -44,13 +44,15 @@ macro_rules! list {
     };
 }
 
-/// Sums by bucket and group of the rows of one tenant or of some: which ones, the last part says.
+/// Sums by bucket and group of the rows of one tenant or of some: which ones, the last part says. Groups stand in the
+/// order of their tokens on the page, and those that stand after the `$11`th become one.
 macro_rules! sums {
     ($database:ident $rows:ident, $tenants:literal) => {
         concat!(
-            "SELECT u.starts - u.starts % $4 AS bucket, CASE WHEN $7 THEN t.slug END AS tenant, ",
+            "WITH sums AS (SELECT u.starts - u.starts % $4 AS bucket, CASE WHEN $7 THEN t.slug END AS tenant, ",
             "CASE WHEN $8 THEN u.key_id END AS key_id, CASE WHEN $9 THEN u.adapter END AS adapter, ",
             "CASE WHEN $9 THEN u.version END AS version, CAST(SUM(u.requests) AS bigint) AS requests, ",
+            "CAST(SUM(u.failed) AS bigint) AS failed, ",
             "CAST(SUM(u.input_tokens) AS bigint) AS input_tokens, ",
             "CAST(SUM(u.cached_tokens) AS bigint) AS cached_tokens, ",
             "CAST(SUM(u.output_tokens) AS bigint) AS output_tokens FROM (",
@@ -63,7 +65,20 @@ macro_rules! sums {
             list!($database models),
             ") OR (u.adapter || '@' || u.version) IN (",
             list!($database models),
-            ")) GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 LIMIT $10"
+            ")) GROUP BY 1, 2, 3, 4, 5), ",
+            "weighed AS (SELECT s.*, SUM(s.input_tokens + s.output_tokens) ",
+            "OVER (PARTITION BY s.tenant, s.key_id, s.adapter, s.version) AS weight FROM sums s), ",
+            "placed AS (SELECT w.*, ",
+            "DENSE_RANK() OVER (ORDER BY w.weight DESC, w.tenant, w.key_id, w.adapter, w.version) > $11 AS others ",
+            "FROM weighed w) ",
+            "SELECT p.bucket, CASE WHEN NOT p.others THEN p.tenant END AS tenant, ",
+            "CASE WHEN NOT p.others THEN p.key_id END AS key_id, CASE WHEN NOT p.others THEN p.adapter END AS adapter, ",
+            "CASE WHEN NOT p.others THEN p.version END AS version, p.others, ",
+            "CAST(SUM(p.requests) AS bigint) AS requests, CAST(SUM(p.failed) AS bigint) AS failed, ",
+            "CAST(SUM(p.input_tokens) AS bigint) AS input_tokens, ",
+            "CAST(SUM(p.cached_tokens) AS bigint) AS cached_tokens, ",
+            "CAST(SUM(p.output_tokens) AS bigint) AS output_tokens ",
+            "FROM placed p GROUP BY 1, 6, 2, 3, 4, 5 ORDER BY 1, 6, 2, 3, 4, 5 LIMIT $10"
         )
     };
 }
@@ -75,7 +90,9 @@ struct SumRow {
     key_id: Option<KeyId>,
     adapter: Option<String>,
     version: Option<i64>,
+    others: bool,
     requests: i64,
+    failed: i64,
     input_tokens: i64,
     cached_tokens: i64,
     output_tokens: i64,
@@ -98,6 +115,7 @@ macro_rules! fetch {
             .bind(by(GroupBy::Key))
             .bind(by(GroupBy::Model))
             .bind(MAX_USAGE_ROWS as i64 + 1)
+            .bind($query.top.map_or(i64::MAX, i64::from))
             .fetch_all(&mut **t))?
     }};
 }
@@ -210,7 +228,9 @@ impl SumRow {
             tenant: self.tenant,
             key: self.key_id.filter(|id| id.as_bytes() != NO_KEY.as_bytes()),
             model,
+            others: self.others,
             requests: count(self.requests)?,
+            failed: count(self.failed)?,
             input_tokens: count(self.input_tokens)?,
             cached_tokens: count(self.cached_tokens)?,
             output_tokens: count(self.output_tokens)?,

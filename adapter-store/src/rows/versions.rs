@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::adapters;
 use crate::adapter::{SHOWN_VERSIONS, Version, VersionRecord};
-use crate::database::{Transaction, execute, on};
+use crate::database::{Either, Transaction, execute, on};
 use crate::error::StoreError;
 use crate::ids::{AdapterName, Digest, Reason, TenantId, VersionNumber};
 use crate::tenant::{Page, Paging};
@@ -126,23 +126,34 @@ pub(crate) async fn list(
     Ok(Page::new(records, paging.length()))
 }
 
-/// The newest live versions of the adapters whose names stand between two, newest first.
+/// The newest live versions of these adapters, newest first.
 pub(crate) async fn newest(
     transaction: &mut Transaction,
     tenant_id: TenantId,
-    (first, last): (&AdapterName, &AdapterName),
+    adapters: &[&AdapterName],
 ) -> Result<Vec<VersionRecord>, StoreError> {
-    const SELECT: &str = concat!(
-        "SELECT ",
-        version!(),
-        ", v.report FROM adapter_versions v JOIN adapters a ON a.tenant_id = v.tenant_id AND a.name = v.adapter \
-         WHERE v.tenant_id = $1 AND v.adapter >= $2 AND v.adapter <= $3 AND v.deleted_at IS NULL \
-         AND v.number > a.last_number - $4 ORDER BY v.number DESC"
+    macro_rules! of {
+        ($adapters:literal) => {
+            concat!(
+                "SELECT ",
+                version!(),
+                ", v.report FROM adapter_versions v JOIN adapters a ON a.tenant_id = v.tenant_id AND a.name = v.adapter WHERE ",
+                $adapters,
+                " AND v.deleted_at IS NULL AND v.number > a.last_number - $3 ORDER BY v.number DESC"
+            )
+        };
+    }
+    const SQLITE: &str = of!("v.tenant_id = $1 AND v.adapter IN (SELECT value FROM json_each($2))");
+    const POSTGRES: &str = of!(
+        "v.tenant_id = $1 AND v.adapter = ANY (ARRAY (SELECT n.name FROM jsonb_array_elements_text($2) AS n (name)))"
     );
-    let rows: Vec<RecordRow> = on!(transaction, t => sqlx::query_as(SELECT)
+    let select = match transaction {
+        Either::Sqlite(_) => SQLITE,
+        Either::Postgres(_) => POSTGRES,
+    };
+    let rows: Vec<RecordRow> = on!(transaction, t => sqlx::query_as(select)
         .bind(tenant_id)
-        .bind(first)
-        .bind(last)
+        .bind(Json(adapters))
         .bind(i64::from(SHOWN_VERSIONS))
         .fetch_all(&mut **t))?;
     rows.into_iter().map(VersionRecord::try_from).collect()

@@ -1,6 +1,6 @@
 //! Versions and deletes, paging, and the wall between tenants.
 
-use tenora_adapter_store::{Cap, Checked, LimitOverrides, Paging, StoreError};
+use tenora_adapter_store::{Cap, Checked, LimitOverrides, Order, Paging, StoreError, Wanted};
 
 use crate::world::{ADMIN, World, checked, files, model, name, push, stage};
 
@@ -10,6 +10,7 @@ on_both_databases!(
     numbers_go_on_after_deletion,
     another_tenants_adapter_does_not_exist,
     pages_walk_over_all_adapters_once,
+    adapters_are_found_by_a_piece_of_their_names_in_any_order,
     bytes_live_as_long_as_a_version_needs_them,
     a_tenant_has_no_more_adapters_and_bytes_than_it_may,
 );
@@ -72,7 +73,7 @@ async fn numbers_go_on_after_deletion(world: &World) {
     assert!(matches!(tenant.adapter(&name("triage")).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(tenant.local_files(&one).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(tenant.delete_adapter(&name("triage"), &ADMIN).await, Err(StoreError::AdapterNotFound)));
-    assert!(tenant.list_adapters(&Paging::first()).await.unwrap().items.is_empty());
+    assert!(tenant.list_adapters(&Wanted::default(), &Paging::first()).await.unwrap().items.is_empty());
 
     let again = push(&tenant, "triage", "one").await;
     assert_eq!(again.number.get(), 3);
@@ -93,7 +94,7 @@ async fn another_tenants_adapter_does_not_exist(world: &World) {
     assert!(matches!(globex.adapter(&name("triage")).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(globex.delete_adapter(&name("triage"), &ADMIN).await, Err(StoreError::AdapterNotFound)));
     assert!(matches!(globex.local_files(&version).await, Err(StoreError::AdapterNotFound)));
-    assert!(globex.list_adapters(&Paging::first()).await.unwrap().items.is_empty());
+    assert!(globex.list_adapters(&Wanted::default(), &Paging::first()).await.unwrap().items.is_empty());
 
     // The same name and bytes: a version, a blob and a life of its own.
     let own = push(&globex, "triage", "one").await;
@@ -101,6 +102,38 @@ async fn another_tenants_adapter_does_not_exist(world: &World) {
     globex.delete_adapter(&name("triage"), &ADMIN).await.unwrap();
     assert_eq!(acme.resolve(&model("triage"), None).await.unwrap(), version);
     assert!(acme.local_files(&version).await.is_ok());
+}
+
+async fn adapters_are_found_by_a_piece_of_their_names_in_any_order(world: &World) {
+    let tenant = world.store.tenant(world.tenant("acme").await.id);
+    for adapter in ["triage", "sql_1", "sql-2", "a"] {
+        push(&tenant, adapter, adapter).await;
+    }
+    push(&tenant, "sql_1", "second").await;
+    let list = async |contains: &str, order: Order| {
+        let wanted = Wanted { contains: contains.to_owned(), order };
+        let (mut paging, mut seen) = (Paging { after: None, limit: 2 }, Vec::new());
+        loop {
+            let page = tenant.list_adapters(&wanted, &paging).await.unwrap();
+            for adapter in &page.items {
+                assert_eq!(adapter.versions.len(), if adapter.name.as_str() == "sql_1" { 2 } else { 1 });
+                assert_eq!(adapter.aliases.len(), 1);
+                seen.push(adapter.name.to_string());
+            }
+            paging.after = page.items.last().map(|adapter| adapter.name.clone());
+            if !page.has_more {
+                return seen;
+            }
+        }
+    };
+    use Order::{CreatedAt, CreatedAtDown, Name, NameDown};
+    assert_eq!(list("", Name).await, ["a", "sql-2", "sql_1", "triage"]);
+    assert_eq!(list("", NameDown).await, ["triage", "sql_1", "sql-2", "a"]);
+    assert_eq!(list("", CreatedAt).await, ["triage", "sql_1", "sql-2", "a"]);
+    assert_eq!(list("", CreatedAtDown).await, ["a", "sql-2", "sql_1", "triage"]);
+    assert_eq!(list("SQL", CreatedAtDown).await, ["sql-2", "sql_1"]);
+    assert_eq!(list("_", Name).await, ["sql_1"]);
+    assert_eq!(list("%", Name).await, [""; 0]);
 }
 
 async fn pages_walk_over_all_adapters_once(world: &World) {
@@ -119,7 +152,7 @@ async fn pages_walk_over_all_adapters_once(world: &World) {
         let mut paging = Paging { after: None, limit };
         let mut seen = Vec::new();
         loop {
-            let page = tenant.list_adapters(&paging).await.unwrap();
+            let page = tenant.list_adapters(&Wanted::default(), &paging).await.unwrap();
             paging.after = page.items.last().map(|adapter| adapter.name.clone());
             seen.extend(page.items);
             if !page.has_more {

@@ -42,6 +42,7 @@ async fn requests(world: &World, width: BucketWidth) -> Vec<(i64, u64)> {
         group_by: Vec::new(),
         keys: Vec::new(),
         models: Vec::new(),
+        top: None,
         limit: u32::MAX,
     };
     let page = world.operator().usage(&[], &query).await.unwrap();

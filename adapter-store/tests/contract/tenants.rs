@@ -1,6 +1,6 @@
 //! Tenants: made once per slug, listed in pages.
 
-use tenora_adapter_store::{Paging, StoreError, TenantOrder, TenantsWanted};
+use tenora_adapter_store::{Order, Paging, StoreError, Wanted};
 
 use crate::world::{World, display, slug_of};
 
@@ -30,7 +30,7 @@ async fn pages_walk_over_all_tenants_once(world: &World) {
     let mut paging = Paging { after: None, limit: 2 };
     let mut seen = Vec::new();
     loop {
-        let page = world.operator().list_tenants(&TenantsWanted::default(), &paging).await.unwrap();
+        let page = world.operator().list_tenants(&Wanted::default(), &paging).await.unwrap();
         seen.extend(page.items.iter().map(|tenant| tenant.slug.to_string()));
         paging.after = page.items.last().map(|tenant| tenant.slug.clone());
         assert!(page.items.len() <= 2);
@@ -39,9 +39,7 @@ async fn pages_walk_over_all_tenants_once(world: &World) {
         }
     }
     assert_eq!(seen, slugs);
-    assert!(
-        !world.operator().list_tenants(&TenantsWanted::default(), &Paging::first()).await.unwrap().has_more
-    );
+    assert!(!world.operator().list_tenants(&Wanted::default(), &Paging::first()).await.unwrap().has_more);
 }
 
 async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World) {
@@ -51,8 +49,8 @@ async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World)
     {
         operator.create_tenant(&slug_of(slug), &display(name)).await.unwrap();
     }
-    let list = async |contains: &str, order: TenantOrder| {
-        let wanted = TenantsWanted { contains: contains.to_owned(), order };
+    let list = async |contains: &str, order: Order| {
+        let wanted = Wanted { contains: contains.to_owned(), order };
         let (mut paging, mut seen) = (Paging { after: None, limit: 1 }, Vec::new());
         loop {
             let page = operator.list_tenants(&wanted, &paging).await.unwrap();
@@ -63,18 +61,18 @@ async fn tenants_are_found_by_a_piece_of_their_names_in_any_order(world: &World)
             }
         }
     };
-    use TenantOrder::{CreatedAt, CreatedAtDown, Slug, SlugDown};
-    assert_eq!(list("", Slug).await, ["acme", "beta-x", "mid", "zeta"]);
-    assert_eq!(list("", SlugDown).await, ["zeta", "mid", "beta-x", "acme"]);
+    use Order::{CreatedAt, CreatedAtDown, Name, NameDown};
+    assert_eq!(list("", Name).await, ["acme", "beta-x", "mid", "zeta"]);
+    assert_eq!(list("", NameDown).await, ["zeta", "mid", "beta-x", "acme"]);
     assert_eq!(list("", CreatedAt).await, ["zeta", "acme", "beta-x", "mid"]);
     assert_eq!(list("", CreatedAtDown).await, ["mid", "beta-x", "acme", "zeta"]);
-    assert_eq!(list("aCmE", Slug).await, ["acme", "mid"]);
+    assert_eq!(list("aCmE", Name).await, ["acme", "mid"]);
     assert_eq!(list("acme", CreatedAtDown).await, ["mid", "acme"]);
     // What means something to the database is text here.
-    assert_eq!(list("0%", Slug).await, ["zeta"]);
-    assert_eq!(list("_", Slug).await, ["beta-x"]);
-    assert_eq!(list("\\", Slug).await, [""; 0]);
-    assert_eq!(list("' OR 1=1 --", Slug).await, [""; 0]);
+    assert_eq!(list("0%", Name).await, ["zeta"]);
+    assert_eq!(list("_", Name).await, ["beta-x"]);
+    assert_eq!(list("\\", Name).await, [""; 0]);
+    assert_eq!(list("' OR 1=1 --", Name).await, [""; 0]);
 }
 
 async fn health_and_names(world: &World) {

@@ -18,6 +18,8 @@ on_both_databases!(
     the_operator_tells_tenants_apart,
     buckets_are_cut_at_their_edges,
     sums_are_grouped_and_filtered_as_asked,
+    the_groups_beyond_the_top_are_one_sum,
+    failures_are_counted_by_how_requests_ended,
     a_month_is_summed_by_tenant_and_by_key,
     events_of_a_tenant_that_is_gone_hold_nobody_up,
     batches_recorded_at_once_all_count,
@@ -59,7 +61,7 @@ fn event(tenant: &Tenant, started: i64) -> UsageEvent {
 
 fn all(width: BucketWidth, start: i64, end: i64) -> UsageQuery {
     let (group_by, keys, models) = (Vec::new(), Vec::new(), Vec::new());
-    UsageQuery { start, end, width, group_by, keys, models, limit: u32::MAX }
+    UsageQuery { start, end, width, group_by, keys, models, top: None, limit: u32::MAX }
 }
 
 /// Requests, input, cached and output tokens of each sum, with its bucket.
@@ -149,7 +151,7 @@ async fn sums_equal_the_events_under_any_batches(world: &World) {
 
 type Group = (i64, Option<KeyId>, String);
 
-fn by_group(page: &UsagePage) -> BTreeMap<Group, [u64; 4]> {
+fn by_group(page: &UsagePage) -> BTreeMap<Group, [u64; 5]> {
     let mut sums = BTreeMap::new();
     for bucket in &page.buckets {
         for sum in &bucket.sums {
@@ -157,7 +159,8 @@ fn by_group(page: &UsagePage) -> BTreeMap<Group, [u64; 4]> {
                 UsedModel::Base => String::new(),
                 UsedModel::Version(name, number) => format!("{name}@{number}"),
             };
-            let used = [sum.requests, sum.input_tokens, sum.cached_tokens, sum.output_tokens];
+            let used = [sum.requests, sum.failed, sum.input_tokens, sum.cached_tokens, sum.output_tokens];
+            assert!(!sum.others);
             assert!(sums.insert((bucket.start, sum.key, model), used).is_none());
         }
     }
@@ -168,8 +171,8 @@ fn sums_of<'a>(
     events: impl Iterator<Item = &'a UsageEvent>,
     tenant: TenantId,
     width: BucketWidth,
-) -> BTreeMap<Group, [u64; 4]> {
-    let mut sums: BTreeMap<Group, [u64; 4]> = BTreeMap::new();
+) -> BTreeMap<Group, [u64; 5]> {
+    let mut sums: BTreeMap<Group, [u64; 5]> = BTreeMap::new();
     for event in events.filter(|event| event.tenant == tenant) {
         let key = match event.credential {
             Credential::Key(key) => Some(key),
@@ -178,7 +181,8 @@ fn sums_of<'a>(
         let model = event.adapter.as_ref().map(|(name, number)| format!("{name}@{number}"));
         let start = width.floor(event.started_at.unix_timestamp());
         let sum = sums.entry((start, key, model.unwrap_or_default())).or_default();
-        let used = [1, event.input_tokens, event.cached_tokens, event.output_tokens];
+        let failed = u32::from(matches!(event.outcome, Outcome::Failed | Outcome::CutOff));
+        let used = [1, failed, event.input_tokens, event.cached_tokens, event.output_tokens];
         sum.iter_mut().zip(used).for_each(|(sum, used)| *sum += u64::from(used));
     }
     sums
@@ -314,6 +318,52 @@ async fn sums_are_grouped_and_filtered_as_asked(world: &World) {
         assert_eq!(requests(&[], std::slice::from_ref(&second)).await, 2);
         assert_eq!(requests(&[key(2)], &[second, ModelFilter::Base]).await, 2);
         assert_eq!(requests(&[], &[ModelFilter::Adapter(name("tri"))]).await, 0);
+    }
+}
+
+async fn the_groups_beyond_the_top_are_one_sum(world: &World) {
+    let mut events = Vec::new();
+    // On the first day `d` has most, over both days `b`: what counts is the page.
+    for (slug, tokens) in [("a", [1, 1]), ("b", [50, 50]), ("c", [20, 20]), ("d", [60, 0]), ("e", [2, 0])] {
+        let tenant = world.tenant(slug).await;
+        for (day, output_tokens) in tokens.into_iter().enumerate().filter(|(_, tokens)| *tokens > 0) {
+            let one = event(&tenant, DAY + day as i64 * 24 * HOUR);
+            events.push(UsageEvent { input_tokens: 0, cached_tokens: 0, output_tokens, ..one });
+        }
+    }
+    world.store.record_usage(&events).await.unwrap();
+    let ask = async |top| {
+        let query = UsageQuery {
+            group_by: vec![GroupBy::Tenant],
+            top,
+            ..all(BucketWidth::Day, DAY, DAY + 48 * HOUR)
+        };
+        let page = world.operator().usage(&[], &query).await.unwrap();
+        let told = |sum: &UsageSum| {
+            let tenant = sum.tenant.as_ref().map(ToString::to_string);
+            assert_eq!(sum.others, tenant.is_none());
+            (tenant.unwrap_or_default(), sum.requests, sum.output_tokens)
+        };
+        page.buckets.iter().map(|bucket| bucket.sums.iter().map(told).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let sum = |tenant: &str, requests, tokens| (tenant.to_owned(), requests, tokens);
+    assert_eq!(
+        ask(Some(2)).await,
+        [vec![sum("b", 1, 50), sum("d", 1, 60), sum("", 3, 23)], vec![sum("b", 1, 50), sum("", 2, 21)],]
+    );
+    assert_eq!(ask(Some(5)).await, ask(None).await);
+    assert_eq!(ask(None).await[0].len(), 5);
+}
+
+async fn failures_are_counted_by_how_requests_ended(world: &World) {
+    let acme = world.tenant("acme").await;
+    let outcomes = [Outcome::Finished, Outcome::Failed, Outcome::Cancelled, Outcome::CutOff, Outcome::CutOff];
+    let events = outcomes.map(|outcome| UsageEvent { outcome, ..event(&acme, DAY) });
+    world.store.record_usage(&events).await.unwrap();
+    for width in [BucketWidth::Minute, BucketWidth::Hour, BucketWidth::Day] {
+        let page = world.store.tenant(acme.id).usage(&all(width, DAY, DAY + 60)).await.unwrap();
+        let sum = &page.buckets[0].sums[0];
+        assert_eq!((sum.requests, sum.failed, sum.others), (5, 3, false), "{width:?}");
     }
 }
 

@@ -7,7 +7,7 @@ use actix_web::{
     http::header::LOCATION,
     web::{Data, Path, Payload, Query},
 };
-use tenora_adapter_store::VersionRecord;
+use tenora_adapter_store::{AdapterName, Paging, VersionRecord, Wanted};
 use tracing::{Instrument, info_span};
 
 use super::{
@@ -24,7 +24,10 @@ use crate::{
     push::{Candidate, Pushing},
     scope,
     wire::{
-        adapters::{Adapter, AdapterFromUpload, AdapterUpload, AdapterVersion, DeletedAdapter, PushQuery},
+        adapters::{
+            Adapter, AdapterFromUpload, AdapterUpload, AdapterVersion, AdaptersQuery, DeletedAdapter,
+            PushQuery,
+        },
         list::{List, PageQuery},
         pushes::Push,
     },
@@ -66,29 +69,33 @@ pub async fn create(
     Ok(HttpResponse::Created().json(version_shape(&app, &pushing.end().await?)))
 }
 
-/// The caller's adapters, by name.
-#[utoipa::path(get, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])), params(PageQuery),
+/// The caller's adapters, by name unless another order is asked for.
+#[utoipa::path(get, path = "/v1/adapters", tag = "adapters", security(("api_key" = [])), params(AdaptersQuery),
     responses((status = 200, body = List<Adapter>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
-pub async fn list(caller: Caller<scope::AdaptersRead>, page: Query<PageQuery>, app: Data<App>) -> ApiResult {
-    let paging = paging(page.into_inner())?;
-    let page = app.store.tenant(caller.tenant().id).list_adapters(&paging).await?;
+pub async fn list(
+    caller: Caller<scope::AdaptersRead>,
+    query: Query<AdaptersQuery>,
+    app: Data<App>,
+) -> ApiResult {
+    let (wanted, paging) = wanted(query.into_inner())?;
+    let page = app.store.tenant(caller.tenant().id).list_adapters(&wanted, &paging).await?;
     let visible = page.items.iter().filter(|adapter| caller.identity().may_use(&adapter.name));
     let data = visible.map(|adapter| adapter_shape(&app, adapter)).collect();
     Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
 }
 
-/// A tenant's adapters, by name, for the operator.
+/// A tenant's adapters, for the operator.
 #[utoipa::path(get, path = "/admin/v1/tenants/{slug}/adapters", tag = "admin", security(("admin_key" = [])),
-    params(("slug" = String, Path, description = "The tenant."), PageQuery),
+    params(("slug" = String, Path, description = "The tenant."), AdaptersQuery),
     responses((status = 200, body = List<Adapter>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn list_of(
     viewer: Viewer,
     path: Path<String>,
-    page: Query<PageQuery>,
+    query: Query<AdaptersQuery>,
     app: Data<App>,
 ) -> ApiResult {
-    let tenant = tenant_of(&app, &viewer, &path).await?;
-    let page = tenant.list_adapters(&paging(page.into_inner())?).await?;
+    let (wanted, paging) = wanted(query.into_inner())?;
+    let page = tenant_of(&app, &viewer, &path).await?.list_adapters(&wanted, &paging).await?;
     let data = page.items.iter().map(|adapter| adapter_shape(&app, adapter)).collect();
     Ok(HttpResponse::Ok().json(List::page(data, page.has_more)))
 }
@@ -113,6 +120,12 @@ pub async fn delete(caller: Caller<scope::AdaptersWrite>, path: Path<String>, ap
     let deleted = app.store.tenant(caller.tenant().id).delete_adapter(&name, &caller.actor()).await;
     deleted.map_err(|error| not_found(&name, error))?;
     Ok(HttpResponse::Ok().json(DeletedAdapter { id: name.to_string(), object: "adapter", deleted: true }))
+}
+
+fn wanted(query: AdaptersQuery) -> Result<(Wanted, Paging<AdapterName>), ApiError> {
+    let AdaptersQuery { after, limit, q, order } = query;
+    let wanted = Wanted { contains: q.unwrap_or_default(), order: order.map(Into::into).unwrap_or_default() };
+    Ok((wanted, paging(PageQuery { after, limit })?))
 }
 
 fn adapter_shape(app: &App, adapter: &tenora_adapter_store::Adapter) -> Adapter {

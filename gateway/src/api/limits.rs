@@ -1,14 +1,14 @@
-//! `GET /v1/limits`.
+//! `GET /v1/limits`, `GET /admin/v1/limits`.
 
 use actix_web::{HttpResponse, web::Data};
 
 use crate::{
     app::App,
-    auth::Caller,
+    auth::{Caller, Viewer},
     error::{ApiResult, ErrorEnvelope},
     limits::{Meter, Standing, SubjectKind},
     scope,
-    wire::limits::{Left, Limits, LimitsOfCaller, Remaining},
+    wire::limits::{DefaultLimits, Left, Limits, LimitsOfCaller, Remaining},
 };
 
 /// What the tenant, and the presented key, may use at most, and what is left of it now.
@@ -30,6 +30,14 @@ pub async fn show(caller: Caller<scope::Member>, app: Data<App>) -> ApiResult {
         key: identity.key_id().map(|_| Limits::from(identity.limits())),
         key_left,
     }))
+}
+
+/// The server's defaults: what a tenant may use at most that has no limits of its own.
+#[utoipa::path(get, path = "/admin/v1/limits", tag = "admin", security(("admin_key" = [])),
+    responses((status = 200, body = DefaultLimits), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
+pub async fn defaults(_: Viewer, app: Data<App>) -> ApiResult {
+    let limits = Limits::from(app.admission.default_limits());
+    Ok(HttpResponse::Ok().json(DefaultLimits { object: "limits", limits }))
 }
 
 fn left(standing: &Standing) -> Remaining {

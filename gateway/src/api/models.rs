@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path},
 };
-use tenora_adapter_store::{Adapter, Paging};
+use tenora_adapter_store::{Adapter, Paging, Wanted};
 
 use crate::{
     app::App,
@@ -22,7 +22,7 @@ pub async fn list(caller: Caller<scope::ModelsRead>, app: Data<App>) -> ApiResul
     let mut models = vec![base(&app)];
     let mut paging = Paging::first();
     loop {
-        let page = tenant.list_adapters(&paging).await?;
+        let page = tenant.list_adapters(&Wanted::default(), &paging).await?;
         paging.after = page.items.last().map(|adapter| adapter.name.clone());
         let visible = page.items.iter().filter(|adapter| caller.identity().may_use(&adapter.name));
         models.extend(visible.map(|adapter| adapter_model(&app, &caller, adapter)));

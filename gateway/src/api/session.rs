@@ -2,7 +2,7 @@
 //! read; what it may do is asked anew with each request.
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
-use tenora_adapter_store::TenantStatus;
+use tenora_adapter_store::{Actor, KeyId, TenantId, TenantStatus};
 
 use crate::{
     app::App,
@@ -30,7 +30,7 @@ pub async fn create(
     }
     let signed = authenticator.whoever(key).await?;
     let (session, cookie) = authenticator.sessions().begin(key.into(), &request)?;
-    Ok(HttpResponse::Ok().cookie(cookie).json(shape(&app, &session, &signed)))
+    Ok(HttpResponse::Ok().cookie(cookie).json(shape(&app, &session, &signed).await))
 }
 
 /// Who is signed in.
@@ -44,7 +44,7 @@ pub async fn show(
 ) -> ApiResult {
     let session = authenticator.sessions().of(&request)?.ok_or(ApiError::SessionEnded)?;
     let signed = authenticator.whoever(secrecy::ExposeSecret::expose_secret(&session.credential)).await?;
-    Ok(HttpResponse::Ok().json(shape(&app, &session, &signed)))
+    Ok(HttpResponse::Ok().json(shape(&app, &session, &signed).await))
 }
 
 /// Signs out.
@@ -53,10 +53,18 @@ pub async fn delete(_: Unproven, request: HttpRequest) -> ApiResult {
     Ok(HttpResponse::NoContent().cookie(session::Sessions::end(&request)).finish())
 }
 
-fn shape(app: &App, session: &session::Session, signed: &Signed) -> Session {
+async fn shape(app: &App, session: &session::Session, signed: &Signed) -> Session {
     let identity = match signed {
         Signed::Tenant(identity) => Some(identity),
         Signed::Admin | Signed::Viewer => None,
+    };
+    let key = match identity.and_then(|identity| Some((identity, identity.key_id()?))) {
+        Some((identity, id)) => Some(SessionKey {
+            id: id.to_string(),
+            name: key_name(app, identity.tenant().id, id).await,
+            adapters: identity.adapters().map(|names| names.iter().map(ToString::to_string).collect()),
+        }),
+        None => None,
     };
     Session {
         object: "session",
@@ -74,10 +82,13 @@ fn shape(app: &App, session: &session::Session, signed: &Signed) -> Session {
             .filter(|identity| identity.tenant().status == TenantStatus::Active)
             .map(|identity| identity.scopes().iter().map(|scope| scope.as_str().to_owned()).collect())
             .unwrap_or_default(),
-        key: identity.and_then(|identity| {
-            let adapters = identity.adapters().map(|names| names.iter().map(ToString::to_string).collect());
-            Some(SessionKey { id: identity.key_id()?.to_string(), adapters })
-        }),
+        key,
         base_model: app.base().id.clone(),
     }
+}
+
+/// What the key is for; a session goes on without it while the database is away.
+async fn key_name(app: &App, tenant: TenantId, id: KeyId) -> Option<String> {
+    let key = app.store.tenant(tenant).keys(Actor::SYSTEM).show(id).await.ok()?;
+    Some(key.name.to_string())
 }

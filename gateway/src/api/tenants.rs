@@ -4,7 +4,7 @@ use actix_web::{
     HttpResponse,
     web::{Data, Path, Query},
 };
-use tenora_adapter_store::{DisplayName, StoreError, TenantChange, TenantSlug, TenantsWanted as Which};
+use tenora_adapter_store::{DisplayName, StoreError, TenantChange, TenantSlug, Wanted};
 
 use super::paging::paging;
 use crate::{
@@ -37,9 +37,9 @@ pub async fn create(admin: Admin, body: Json<NewTenant>, app: Data<App>) -> ApiR
     responses((status = 200, body = List<Tenant>), (status = "4XX", body = ErrorEnvelope), (status = "5XX", body = ErrorEnvelope)))]
 pub async fn list(viewer: Viewer, query: Query<TenantsQuery>, app: Data<App>) -> ApiResult {
     let TenantsQuery { after, limit, q, order } = query.into_inner();
-    let which = Which { contains: q.unwrap_or_default(), order: order.map(Into::into).unwrap_or_default() };
+    let wanted = Wanted { contains: q.unwrap_or_default(), order: order.map(Into::into).unwrap_or_default() };
     let paging = paging(PageQuery { after, limit })?;
-    let tenants = app.store.operator(viewer.actor()).list_tenants(&which, &paging).await?;
+    let tenants = app.store.operator(viewer.actor()).list_tenants(&wanted, &paging).await?;
     let data = tenants.items.iter().map(shape).collect();
     Ok(HttpResponse::Ok().json(List::page(data, tenants.has_more)))
 }

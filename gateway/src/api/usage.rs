@@ -87,6 +87,7 @@ fn query(asked: &usage::UsageQuery, base: &str) -> Result<UsageQuery, ApiError> 
             KeyId::parse(text).map_err(|_| "an API key's id: 32 lower-case hex digits")
         })?,
         models: each("models", &asked.models, |text| model(text, base))?,
+        top: asked.top,
         limit: limit(asked.limit.unwrap_or(usual), width)?,
     })
 }
@@ -168,6 +169,8 @@ fn result(sum: UsageSum, base: &str) -> UsageResult {
         input_cached_tokens: sum.cached_tokens,
         output_tokens: sum.output_tokens,
         num_model_requests: sum.requests,
+        num_failed_requests: sum.failed,
+        others: sum.others,
         project_id: sum.tenant.map(|slug| slug.to_string()),
         api_key_id: sum.key.map(|id| id.to_string()),
         model: sum.model.map(|model| match model {

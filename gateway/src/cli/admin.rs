@@ -55,6 +55,11 @@ pub(super) enum TenantCommand {
         #[command(flatten)]
         key: AdminKey,
     },
+    /// Show the limits of tenants that have none of their own.
+    Defaults {
+        #[command(flatten)]
+        key: AdminKey,
+    },
     /// Delete a tenant with its keys, its adapters and their bytes. Usage and audit rows stay.
     Delete {
         /// The tenant's slug.
@@ -128,6 +133,17 @@ impl TenantCommand {
                 }
                 change(&key, &slug, json!({ "limits": limits }), "has these limits").await
             }
+            Self::Defaults { key } => {
+                let defaults = key.client()?.get(&["admin", "v1", "limits"]).await?;
+                if key.server.json {
+                    return table::json(&defaults);
+                }
+                let most = |most: &Value| if most.is_null() { "unlimited".into() } else { table::text(most) };
+                let limits = defaults["limits"].as_object().into_iter().flatten();
+                let rows: Vec<_> =
+                    limits.map(|(name, limit)| [name.replace('_', " "), most(limit)]).collect();
+                table::rows(["LIMIT", "DEFAULT"], &rows)
+            }
             Self::Delete { slug, key, .. } => {
                 let deleted = key.client()?.delete(&["admin", "v1", "tenants", &slug]).await?;
                 told(key.server.json, &deleted, &format!("The tenant {slug} is deleted."))
@@ -195,12 +211,13 @@ impl UsageCommand {
                     number("project_id"),
                     number("model"),
                     number("num_model_requests"),
+                    number("num_failed_requests"),
                     number("input_tokens"),
                     number("output_tokens"),
                 ]);
             }
         }
-        table::rows(["DAY", "TENANT", "MODEL", "REQUESTS", "INPUT", "OUTPUT"], &rows)
+        table::rows(["DAY", "TENANT", "MODEL", "REQUESTS", "FAILED", "INPUT", "OUTPUT"], &rows)
     }
 }
 

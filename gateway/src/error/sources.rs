@@ -63,7 +63,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::TooManyGroups { limit } => {
                 let message = format!(
-                    "`group_by` makes more than {limit} results in one bucket; group by less, or name keys or models."
+                    "`group_by` makes more than {limit} results in one bucket; group by less, name keys or models, or ask for the `top`."
                 );
                 Self::invalid("group_by", message)
             }

@@ -234,3 +234,48 @@ pub struct AdapterFromUpload {
     /// The completed upload of PEFT's `adapter_model.safetensors`, or its file.
     pub weights_upload_id: String,
 }
+
+/// Which adapters, and in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AdaptersQuery {
+    /// Continue after this adapter: the last page's `last_id`.
+    pub after: Option<String>,
+    /// How many, from 1 to 100; 20 when left out.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub limit: Option<u32>,
+    /// Only those whose name holds this text, whatever its case.
+    #[param(max_length = 100)]
+    pub q: Option<String>,
+    /// By name or by age; `-` turns it round.
+    pub order: Option<AdaptersOrder>,
+}
+
+/// An order of adapters.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+pub enum AdaptersOrder {
+    /// By name.
+    #[serde(rename = "name")]
+    Name,
+    /// By name, from the end.
+    #[serde(rename = "-name")]
+    NameDown,
+    /// The oldest first.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// The newest first.
+    #[serde(rename = "-created_at")]
+    CreatedAtDown,
+}
+
+impl From<AdaptersOrder> for tenora_adapter_store::Order {
+    fn from(order: AdaptersOrder) -> Self {
+        match order {
+            AdaptersOrder::Name => Self::Name,
+            AdaptersOrder::NameDown => Self::NameDown,
+            AdaptersOrder::CreatedAt => Self::CreatedAt,
+            AdaptersOrder::CreatedAtDown => Self::CreatedAtDown,
+        }
+    }
+}

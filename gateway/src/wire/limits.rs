@@ -45,6 +45,15 @@ impl From<LimitOverrides> for Limits {
     }
 }
 
+/// `/admin/v1/limits`: what a tenant may use at most that has no limits of its own.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DefaultLimits {
+    /// Always `limits`.
+    pub object: &'static str,
+    /// The server's defaults.
+    pub limits: Limits,
+}
+
 /// `/v1/limits`: what the caller may use at most, and what is left of it now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LimitsOfCaller {

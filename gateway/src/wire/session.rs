@@ -48,6 +48,9 @@ pub struct SessionTenant {
 pub struct SessionKey {
     /// Its id.
     pub id: String,
+    /// What it is for; null where that cannot be read just now.
+    #[schema(required)]
+    pub name: Option<String>,
     /// The adapters that it may use; null is all of the tenant's.
     #[schema(required)]
     pub adapters: Option<Vec<String>>,

@@ -183,11 +183,11 @@ pub enum TenantsOrder {
     CreatedAtDown,
 }
 
-impl From<TenantsOrder> for tenora_adapter_store::TenantOrder {
+impl From<TenantsOrder> for tenora_adapter_store::Order {
     fn from(order: TenantsOrder) -> Self {
         match order {
-            TenantsOrder::Slug => Self::Slug,
-            TenantsOrder::SlugDown => Self::SlugDown,
+            TenantsOrder::Slug => Self::Name,
+            TenantsOrder::SlugDown => Self::NameDown,
             TenantsOrder::CreatedAt => Self::CreatedAt,
             TenantsOrder::CreatedAtDown => Self::CreatedAtDown,
         }

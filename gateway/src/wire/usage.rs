@@ -48,6 +48,10 @@ pub struct UsageResult {
     pub output_tokens: u64,
     /// Requests.
     pub num_model_requests: u64,
+    /// Those of them that ended with an error, or that the server cut off.
+    pub num_failed_requests: u64,
+    /// Whether this is the sum of all groups beyond `top`, which are not told apart.
+    pub others: bool,
     /// The tenant's slug, when grouped by `project_id`.
     #[schema(required)]
     pub project_id: Option<String>,

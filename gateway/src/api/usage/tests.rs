@@ -81,7 +81,9 @@ fn an_answer_has_the_shape_of_openais() {
         tenant: Some(TenantSlug::parse("acme").expect("a slug")),
         key: Some(KeyId::parse(&"0".repeat(32)).expect("an id")),
         model: Some(model),
+        others: false,
         requests: 2,
+        failed: 1,
         input_tokens: 30,
         cached_tokens: 16,
         output_tokens: 5,
@@ -90,7 +92,7 @@ fn an_answer_has_the_shape_of_openais() {
         AdapterName::parse("ticket-triage").expect("a name"),
         VersionNumber::parse("3").expect("a number"),
     );
-    let plain = UsageSum { tenant: None, key: None, model: None, ..sum(UsedModel::Base) };
+    let plain = UsageSum { tenant: None, key: None, model: None, others: true, ..sum(UsedModel::Base) };
     let buckets = vec![
         Bucket { start: 0, end: 3600, sums: vec![sum(UsedModel::Base), sum(version), plain] },
         Bucket { start: 3600, end: 7200, sums: Vec::new() },

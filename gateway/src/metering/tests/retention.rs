@@ -26,6 +26,7 @@ async fn requests(store: &AdapterStore, width: BucketWidth) -> u64 {
         group_by,
         keys,
         models,
+        top: None,
         limit: width.max_buckets(),
     };
     let mut sum = 0;

@@ -59,6 +59,7 @@ async fn what_tabs_tell_is_what_the_store_sums() {
         group_by: Vec::new(),
         keys: Vec::new(),
         models: Vec::new(),
+        top: None,
         limit: 2,
     };
     let page = store.tenant(acme.id).usage(&query).await.expect("read");

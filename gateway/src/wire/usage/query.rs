@@ -9,6 +9,8 @@ use crate::error::ApiError;
 const MAX_TIME: i64 = 253_402_300_799;
 /// Most entries of one list.
 const MAX_ENTRIES: usize = 100;
+/// Most groups that are told apart when the others are summed.
+const MAX_TOP: u32 = 100;
 
 /// What to sum, of which time.
 #[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
@@ -34,9 +36,14 @@ pub struct UsageQuery {
     /// Only requests of these tenants, by slug; for the operator.
     #[param(required = false)]
     pub project_ids: Vec<String>,
+    /// Tell only so many groups apart on a page, those with the most tokens, from 1 to 100; what the others used is one more
+    /// result of each bucket.
+    #[param(minimum = 1, maximum = 100)]
+    pub top: Option<u32>,
     /// How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440).
     pub limit: Option<u32>,
     /// Continue here: the `next_page` of an earlier answer.
+    #[param(value_type = Option<String>)]
     pub page: Option<i64>,
 }
 
@@ -78,6 +85,7 @@ impl UsageQuery {
             api_key_ids: Vec::new(),
             models: Vec::new(),
             project_ids: Vec::new(),
+            top: None,
             limit: None,
             page: None,
         };
@@ -94,6 +102,7 @@ impl UsageQuery {
                 "api_key_ids" => add("api_key_ids", value, &mut query.api_key_ids)?,
                 "models" => add("models", value, &mut query.models)?,
                 "project_ids" => add("project_ids", value, &mut query.project_ids)?,
+                "top" => query.top = Some(top(value)?),
                 "limit" => query.limit = Some(value.parse().map_err(|_| whole_number("limit"))?),
                 "page" => query.page = Some(page(value)?),
                 unknown => return Err(unknown_parameter(unknown)),
@@ -125,6 +134,13 @@ fn time(param: &'static str, text: &str) -> Result<i64, ApiError> {
         let message = format!("`{param}` must be a time in Unix seconds (not milliseconds, no fraction).");
         ApiError::invalid(param, message)
     })
+}
+
+fn top(text: &str) -> Result<u32, ApiError> {
+    text.parse()
+        .ok()
+        .filter(|top| (1..=MAX_TOP).contains(top))
+        .ok_or_else(|| ApiError::invalid("top", format!("`top` must be a whole number from 1 to {MAX_TOP}.")))
 }
 
 fn width(text: &str) -> Result<Width, ApiError> {
@@ -169,7 +185,7 @@ fn unknown_parameter(name: &str) -> ApiError {
     let name = ApiError::echo(name);
     let message = format!(
         "`{name}` is not a parameter here; use start_time, end_time, bucket_width, group_by, api_key_ids, models, \
-         project_ids, limit and page."
+         project_ids, top, limit and page."
     );
     ApiError::invalid(name, message)
 }
@@ -194,10 +210,11 @@ mod tests {
         ] {
             assert_eq!(read(&format!("start_time=1&{groups}")).expect(groups).group_by, expected, "{groups}");
         }
-        let query = read("start_time=7&end_time=9&bucket_width=1h&models=a,b@1&limit=3&page=page_7");
+        let query = read("start_time=7&end_time=9&bucket_width=1h&models=a,b@1&limit=3&top=5&page=page_7");
         let query = query.expect("right");
         assert_eq!((query.start_time, query.end_time, query.bucket_width), (7, Some(9), Width::Hour));
         assert_eq!((query.models.as_slice(), query.limit), (["a".into(), "b@1".into()].as_slice(), Some(3)));
+        assert_eq!(query.top, Some(5));
         assert_eq!((query.page, page_text(7).as_str()), (Some(7), "page_7"));
     }
 
@@ -213,6 +230,8 @@ mod tests {
             "start_time=1&bucket_width=1w",
             "start_time=1&group_by=user_id",
             "start_time=1&limit=-1",
+            "start_time=1&top=0",
+            "start_time=1&top=101",
             "start_time=1&page=2",
             "start_time=1&colour=red",
             &many,
