@@ -99,6 +99,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The limits of a tenant that has none of its own. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DefaultLimits"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/v1/live": {
         parameters: {
             query?: never;
@@ -390,7 +441,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A tenant's adapters, by name, for the operator. */
+        /** A tenant's adapters, by name unless another order is asked for, for the operator. */
         get: {
             parameters: {
                 query?: {
@@ -398,6 +449,10 @@ export interface paths {
                     after?: string;
                     /** @description How many, from 1 to 100; 20 when left out. */
                     limit?: number;
+                    /** @description Only those whose name holds this text, whatever its case. */
+                    q?: string;
+                    /** @description By name or by age; `-` turns it round. */
+                    order?: components["schemas"]["AdaptersOrder"];
                 };
                 header?: never;
                 path: {
@@ -799,10 +854,15 @@ export interface paths {
                     models?: string[];
                     /** @description Only requests of these tenants, by slug; for the operator. */
                     project_ids?: string[];
+                    /**
+                     * @description On this page, tell only so many groups apart, those with the most tokens; the rest is one result with `others: true`
+                     *     per bucket. Left out: all.
+                     */
+                    top?: number;
                     /** @description How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440). */
                     limit?: number;
                     /** @description Continue here: the `next_page` of an earlier answer. */
-                    page?: number;
+                    page?: string;
                 };
                 header?: never;
                 path?: never;
@@ -1268,7 +1328,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's adapters, by name. */
+        /** The caller's adapters, by name unless another order is asked for. */
         get: {
             parameters: {
                 query?: {
@@ -1276,6 +1336,10 @@ export interface paths {
                     after?: string;
                     /** @description How many, from 1 to 100; 20 when left out. */
                     limit?: number;
+                    /** @description Only those whose name holds this text, whatever its case. */
+                    q?: string;
+                    /** @description By name or by age; `-` turns it round. */
+                    order?: components["schemas"]["AdaptersOrder"];
                 };
                 header?: never;
                 path?: never;
@@ -3076,10 +3140,15 @@ export interface paths {
                     models?: string[];
                     /** @description Only requests of these tenants, by slug; for the operator. */
                     project_ids?: string[];
+                    /**
+                     * @description On this page, tell only so many groups apart, those with the most tokens; the rest is one result with `others: true`
+                     *     per bucket. Left out: all.
+                     */
+                    top?: number;
                     /** @description How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440). */
                     limit?: number;
                     /** @description Continue here: the `next_page` of an earlier answer. */
-                    page?: number;
+                    page?: string;
                 };
                 header?: never;
                 path?: never;
@@ -3219,6 +3288,11 @@ export interface components {
             /** @description Waiting for their load to begin. */
             waiting: number;
         };
+        /**
+         * @description By name or by age; `-` turns it round.
+         * @enum {string}
+         */
+        AdaptersOrder: "name" | "-name" | "created_at" | "-created_at";
         /** @description What an alias names now: `name@alias` as `model` asks for it. */
         Alias: {
             /** @description The alias. */
@@ -3686,6 +3760,13 @@ export interface components {
         CreatedKey: components["schemas"]["Key"] & {
             /** @description The key itself. Keep it: it cannot be shown again. */
             key: string;
+        };
+        /** @description `/admin/v1/limits`: what a tenant may use at most that has no limits of its own. */
+        DefaultLimits: {
+            /** @description The server's own; null is no limit. */
+            limits: components["schemas"]["Limits"];
+            /** @description Always `limits`. */
+            object: string;
         };
         /** @description The answer to a deletion. */
         DeletedAdapter: {
@@ -4649,6 +4730,8 @@ export interface components {
             adapters: string[] | null;
             /** @description Its id. */
             id: string;
+            /** @description What it is for. */
+            name: string | null;
         };
         /** @description The tenant that is signed in. */
         SessionTenant: {
@@ -4912,11 +4995,18 @@ export interface components {
             model: string | null;
             /**
              * Format: int64
+             * @description Of these, requests that ended with an error or were cut off by the server.
+             */
+            num_failed_requests: number;
+            /**
+             * Format: int64
              * @description Requests.
              */
             num_model_requests: number;
             /** @description Always `organization.usage.completions.result`. */
             object: string;
+            /** @description Whether it sums all groups beyond `top`; `project_id`, `api_key_id` and `model` are null then. */
+            others: boolean;
             /**
              * Format: int64
              * @description Tokens generated.

@@ -31,8 +31,7 @@ export function useUsage(period: Period, by: By, operator: boolean, tenant: stri
           bucket_width: width,
           group_by: groupsFor(by, operator),
           limit: mostOf[width],
-          // Its document says a number; the server takes what it gave as `next_page`, a text.
-          ...(page !== undefined && { page: page as unknown as number }),
+          ...(page !== undefined && { page }),
         };
         const answer = operator
           ? await data(
