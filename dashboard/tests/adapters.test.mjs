@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { loader } from "./load.mjs";
 
 let modules;
-let limits, parts, files, refusals, sse, snippets, targets, names, settings;
+let limits, parts, files, refusals, sse, snippets, targets, settings, usage, adapters;
 before(async () => {
   // The API's client asks for the page's address as it is loaded.
   globalThis.location ??= new URL("http://127.0.0.1/dashboard");
@@ -17,8 +17,9 @@ before(async () => {
   sse = await modules.load("/src/pages/playground/sse.ts");
   snippets = await modules.load("/src/pages/playground/snippets.ts");
   settings = await modules.load("/src/pages/playground/settings.ts");
+  usage = await modules.load("/src/parts/adapters/modelUsage.ts");
+  adapters = await modules.load("/src/parts/adapters/useAdapters.ts");
   targets = await modules.load("/src/pages/adapter/targets.ts");
-  names = await modules.load("/src/api/adapters.ts");
 });
 after(() => modules.close());
 
@@ -137,13 +138,32 @@ test("shares are told in words", () => {
   assert.ok(targets.ALIAS.test("prod") && !targets.ALIAS.test("7") && !targets.ALIAS.test("Prod"));
 });
 
-test("names that begin with a prefix come right after the name before it", () => {
-  const all = ["0", "a", "a-b", "a.b", "a1", "a_b", "ab", "abc", "abd", "b", "z".repeat(64)].sort();
-  for (const prefix of ["0", "a", "a-", "a.", "a0", "a1", "a_", "ab", "abc", "b", "z", "c"]) {
-    const before = names.nameBefore(prefix);
-    if (before !== undefined) assert.match(before, /^[a-z0-9][a-z0-9._-]{0,63}$/);
-    const from = all.filter((name) => before === undefined || name > before);
-    const expected = all.filter((name) => name.startsWith(prefix));
-    assert.deepEqual(from.slice(0, expected.length), expected, prefix);
-  }
+test("an adapter's usage is that of all its versions, and what answered nothing has zeros", () => {
+  const result = (model, requests, failed) => ({
+    model,
+    num_model_requests: requests,
+    num_failed_requests: failed,
+    input_tokens: requests * 10,
+    input_cached_tokens: requests,
+    output_tokens: requests * 5,
+  });
+  const found = usage.usageOf(
+    ["triage", "voice"],
+    [result("triage@1", 3, 1), result("triage@2", 2, 0), result("triage@1", 1, 1)],
+  );
+  assert.deepEqual(
+    [...found].map(([name, { requests, failedRequests }]) => [name, requests, failedRequests]),
+    [
+      ["triage", 6, 2],
+      ["voice", 0, 0],
+      ["triage@1", 4, 2],
+      ["triage@2", 2, 0],
+    ],
+  );
+  assert.deepEqual(found.get("voice"), usage.NO_USAGE);
+});
+
+test("the server sorts by what it knows, and by name otherwise", () => {
+  assert.equal(adapters.orderOf("-created_at"), "-created_at");
+  for (const sort of [undefined, "requests", "name"]) assert.equal(adapters.orderOf(sort), "name");
 });

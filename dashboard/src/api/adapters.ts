@@ -17,31 +17,35 @@ export interface PageAsked {
   limit?: number;
 }
 
+export const ADAPTER_ORDERS = ["name", "-name", "created_at", "-created_at"] as const;
+
+export interface AdaptersAsked extends PageAsked {
+  /** Only those whose name holds it. */
+  q?: string;
+  order?: (typeof ADAPTER_ORDERS)[number];
+}
+
 const PAGE_ROWS = 100;
 
 async function page<Row>(
   owner: Owner,
   path: string[],
-  asked: PageAsked,
+  asked: AdaptersAsked,
   signal?: AbortSignal,
 ): Promise<Page<Row>> {
   const root = owner === null ? ["v1"] : ["admin", "v1", "tenants", owner];
   const query = new URLSearchParams({ limit: String(asked.limit ?? PAGE_ROWS) });
   if (asked.after !== undefined) query.set("after", asked.after);
+  if (asked.q) query.set("q", asked.q);
+  if (asked.order) query.set("order", asked.order);
   const address = `/${[...root, ...path].map(encodeURIComponent).join("/")}?${query}`;
   const answer = await request(address, signal ? { signal } : {});
   return (await answer.json()) as Page<Row>;
 }
 
-/** By name; with a prefix those that begin with it, which the server's order makes a range of its list. */
-export async function adapterPage(owner: Owner, prefix: string, asked: PageAsked, signal?: AbortSignal) {
-  // What cannot be in a name begins none.
-  if (!/^([a-z0-9][a-z0-9._-]{0,63})?$/.test(prefix)) return { data: [], last_id: null, has_more: false };
-  const after = asked.after ?? (prefix === "" ? undefined : nameBefore(prefix));
-  const found = await page<Adapter>(owner, ["adapters"], { ...asked, after }, signal);
-  const data = found.data.filter(({ name }) => name.startsWith(prefix));
-  return { data, last_id: found.last_id, has_more: found.has_more && data.length === found.data.length };
-}
+/** Searched and sorted by the server: there may be a hundred thousand. */
+export const adapterPage = (owner: Owner, asked: AdaptersAsked, signal?: AbortSignal) =>
+  page<Adapter>(owner, ["adapters"], asked, signal);
 
 export const versionPage = (owner: Owner, name: string, asked: PageAsked, signal?: AbortSignal) =>
   page<AdapterVersion>(owner, ["adapters", name, "versions"], asked, signal);
@@ -56,17 +60,3 @@ export async function aliasesOf(owner: Owner, name: string, signal?: AbortSignal
 
 /** A version's report; an older server's may lack what came later. */
 export const reportOf = (version: { report?: unknown }) => (version.report ?? null) as Report | null;
-
-/** Names in the server's order, which is that of their bytes. */
-const ALPHABET = "-.0123456789_abcdefghijklmnopqrstuvwxyz";
-const FIRST = "0123456789abcdefghijklmnopqrstuvwxyz";
-const LONGEST_NAME = 64;
-
-/** The last name that can stand before all names that begin with `prefix`; undefined when none can. */
-export function nameBefore(prefix: string): string | undefined {
-  const head = prefix.slice(0, -1);
-  const letters = head === "" ? FIRST : ALPHABET;
-  const place = letters.indexOf(prefix.slice(-1));
-  if (place <= 0) return head === "" ? undefined : head;
-  return (head + letters.charAt(place - 1)).padEnd(LONGEST_NAME, "z");
-}

@@ -9,6 +9,9 @@ interface Props {
   onChange: (value: string) => void;
 }
 
+/** As long as the server takes one. */
+const LONGEST = 100;
+
 /** A search that waits for a pause in the typing. */
 export function SearchField({ label, value, onChange }: Props) {
   const [typed, setTyped] = useState(value ?? "");
@@ -21,6 +24,7 @@ export function SearchField({ label, value, onChange }: Props) {
       aria-label={label}
       placeholder={label}
       leftSection={<Icon name="search" size={14} />}
+      maxLength={LONGEST}
       value={typed}
       onChange={(event) => {
         setTyped(event.currentTarget.value);

@@ -5,7 +5,9 @@ import { reportOf } from "../../api/adapters";
 import { useSession } from "../../api/session";
 import type { AdapterVersion, Alias } from "../../api/types";
 import { useResidents, type Residents } from "../../parts/adapters/residents";
-import { USAGE_DAYS, useModelUsage, type UsageByModel } from "../../parts/adapters/useModelUsage";
+import { ErrorRate } from "../../parts/adapters/ErrorRate";
+import { USAGE_DAYS } from "../../parts/adapters/modelUsage";
+import { useModelUsage, type UsageByModel } from "../../parts/adapters/useModelUsage";
 import { InMemory, VersionState } from "../../parts/adapters/VersionState";
 import { Bytes } from "../../parts/Bytes";
 import { Copy } from "../../parts/Copy";
@@ -42,8 +44,8 @@ export function VersionsTab(props: Props) {
 
 function Watched(props: Props) {
   const residents = useResidents(props.which.owner);
-  const { data } = useModelUsage(props.which.owner, true);
-  return <List {...props} residents={residents} usage={data ?? null} />;
+  const usage = useModelUsage(props.which.owner, [props.which.name]);
+  return <List {...props} residents={residents} usage={usage} />;
 }
 
 function List({ which, may, residents, usage }: Props & Numbers) {
@@ -128,6 +130,12 @@ function columnsOf({
       head: `Requests, ${USAGE_DAYS} d`,
       right: true,
       cell: ({ model }) => (usage ? count(usage.get(model)?.requests ?? 0) : "–"),
+    },
+    {
+      key: "errors",
+      head: "Errors",
+      right: true,
+      cell: ({ model }) => <ErrorRate of={usage?.get(model)} />,
     },
     {
       key: "tokens",

@@ -20,7 +20,7 @@ export function Adapters() {
 
 function Search() {
   const { q, setQ } = useListSearch();
-  return <SearchField label="Search by the beginning of a name" value={q} onChange={setQ} />;
+  return <SearchField label="Search by name" value={q} onChange={setQ} />;
 }
 
 function OfTenant() {

@@ -10,7 +10,7 @@ export function AdaptersTab({ tenant: { slug } }: { tenant: Tenant }) {
   return (
     <>
       <Group mb="sm">
-        <SearchField label="Search by the beginning of a name" value={q} onChange={setQ} />
+        <SearchField label="Search by name" value={q} onChange={setQ} />
       </Group>
       <AdapterTable
         owner={slug}

@@ -5,7 +5,8 @@ import { type ReactNode, useState } from "react";
 import { api, data } from "../../api/client";
 import { useSession } from "../../api/session";
 import type { Tenant } from "../../api/types";
-import { USAGE_DAYS, useModelUsage, type UsageByModel } from "../../parts/adapters/useModelUsage";
+import { ErrorRate } from "../../parts/adapters/ErrorRate";
+import { USAGE_DAYS } from "../../parts/adapters/modelUsage";
 import { Copy } from "../../parts/Copy";
 import { ErrorLine } from "../../parts/ErrorLine";
 import { compact, count } from "../../parts/format";
@@ -16,6 +17,7 @@ import { tellDone } from "../../parts/tell";
 import { Time } from "../../parts/Time";
 import { useNow } from "../../parts/useNow";
 import { tenantKey } from "./useTenant";
+import { useTotal } from "./useTenantUsage";
 
 export function OverviewTab({ tenant }: { tenant: Tenant }) {
   const { can } = useSession();
@@ -43,7 +45,7 @@ export function OverviewTab({ tenant }: { tenant: Tenant }) {
 function Facts({ tenant }: { tenant: Tenant }) {
   const routes = keysOfTenant(tenant.slug);
   const { data: keys } = useQuery({ queryKey: routes.queryKey, queryFn: routes.list });
-  const { data: usage } = useModelUsage(tenant.slug, true);
+  const { data: usage } = useTotal(tenant.slug);
   const now = useNow();
   const working = keys?.filter((key) => stateOf(key, now) === "active").length;
   return (
@@ -60,18 +62,18 @@ function Facts({ tenant }: { tenant: Tenant }) {
             <Time at={tenant.created_at} />
           </Row>
           <Row name="Keys that work">{working === undefined ? "–" : count(working)}</Row>
-          <Row name={`Requests, ${USAGE_DAYS} days`}>{usage ? count(sum(usage, "requests")) : "–"}</Row>
+          <Row name={`Requests, ${USAGE_DAYS} days`}>{usage ? count(usage.requests) : "–"}</Row>
+          <Row name={`Errors, ${USAGE_DAYS} days`}>
+            <ErrorRate of={usage} />
+          </Row>
           <Row name={`Tokens, ${USAGE_DAYS} days`}>
-            {usage ? compact(sum(usage, "inputTokens") + sum(usage, "outputTokens")) : "–"}
+            {usage ? compact(usage.inputTokens + usage.outputTokens) : "–"}
           </Row>
         </Table.Tbody>
       </Table>
     </Panel>
   );
 }
-
-const sum = (usage: UsageByModel, field: "requests" | "inputTokens" | "outputTokens") =>
-  [...usage.values()].reduce((total, one) => total + one[field], 0);
 
 function Row({ name, children }: { name: string; children: ReactNode }) {
   return (

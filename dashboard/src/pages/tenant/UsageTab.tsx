@@ -1,30 +1,47 @@
 // What the tenant used in the last month, by model; the page Usage has the rest.
 import { Group } from "@mantine/core";
 import type { Tenant } from "../../api/types";
-import { USAGE_DAYS, useModelUsage, type ModelUsage } from "../../parts/adapters/useModelUsage";
+import { ErrorRate, errorRate } from "../../parts/adapters/ErrorRate";
+import { USAGE_DAYS } from "../../parts/adapters/modelUsage";
 import { DataTable, type Column } from "../../parts/DataTable";
 import { Empty } from "../../parts/Empty";
 import { compact, count, percent } from "../../parts/format";
 import { PageLink } from "../../parts/PageLink";
 import { Panel } from "../../parts/Panel";
 import { useListSearch } from "../../parts/useListSearch";
+import { MODELS_SHOWN, type UsedModel, useTopModels } from "./useTenantUsage";
 
-type Row = ModelUsage & { model: string };
+/** All others together stand below the rest, whatever it is sorted by. */
+const ofOne = (value: (row: UsedModel) => number | null) => (row: UsedModel) =>
+  row.model === null ? null : value(row);
 
-const columns: Column<Row>[] = [
-  { key: "model", head: "Model", by: ({ model }) => model, cell: ({ model }) => <code>{model}</code> },
+const columns: Column<UsedModel>[] = [
+  {
+    key: "model",
+    head: "Model",
+    by: ({ model }) => model,
+    cell: ({ model }) =>
+      model === null ? `All but the ${MODELS_SHOWN} with the most tokens` : <code>{model}</code>,
+  },
   {
     key: "requests",
     head: "Requests",
     right: true,
-    by: ({ requests }) => requests,
+    by: ofOne(({ requests }) => requests),
     cell: ({ requests }) => count(requests),
+  },
+  {
+    key: "errors",
+    head: "Errors",
+    right: true,
+    by: ofOne(errorRate),
+    cell: (row) => <ErrorRate of={row} />,
   },
   {
     key: "input",
     head: "Prompt tokens",
     right: true,
-    by: ({ inputTokens }) => inputTokens,
+    by: ofOne(({ inputTokens }) => inputTokens),
     cell: ({ inputTokens }) => compact(inputTokens),
   },
   {
@@ -37,15 +54,14 @@ const columns: Column<Row>[] = [
     key: "output",
     head: "Answer tokens",
     right: true,
-    by: ({ outputTokens }) => outputTokens,
+    by: ofOne(({ outputTokens }) => outputTokens),
     cell: ({ outputTokens }) => compact(outputTokens),
   },
 ];
 
 export function UsageTab({ tenant: { slug } }: { tenant: Tenant }) {
-  const query = useModelUsage(slug, true);
+  const query = useTopModels(slug);
   const { sort, setSort } = useListSearch();
-  const rows = query.data ? [...query.data].map(([model, usage]) => ({ model, ...usage })) : undefined;
   return (
     <>
       <Group justify="space-between" mb="sm">
@@ -58,8 +74,8 @@ export function UsageTab({ tenant: { slug } }: { tenant: Tenant }) {
         <DataTable
           label="Usage by model"
           columns={columns}
-          rows={rows}
-          rowKey={({ model }) => model}
+          rows={query.data}
+          rowKey={({ model }) => model ?? ""}
           query={query}
           sort={sort ?? "-requests"}
           onSort={setSort}

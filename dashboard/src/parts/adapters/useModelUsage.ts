@@ -1,65 +1,36 @@
-// What each version answered lately, by its name in requests.
-import { useQuery } from "@tanstack/react-query";
+// What each of the listed adapters answered lately. Only those are asked for: a tenant may have a hundred thousand.
+import { useQueries, type UseQueryResult } from "@tanstack/react-query";
 import type { Owner } from "../../api/adapters";
-import { api, data } from "../../api/client";
+import { recentUsage, usageOf, type ModelUsage } from "./modelUsage";
 
-export const USAGE_DAYS = 30;
-const DAY_S = 86_400;
-
-export interface ModelUsage {
-  requests: number;
-  inputTokens: number;
-  cachedTokens: number;
-  outputTokens: number;
-}
-
-/** By `name@7`, or the base model's id. */
+/** By adapter and by `name@7`. An adapter that is not in it is still asked for; such a version answered nothing. */
 export type UsageByModel = ReadonlyMap<string, ModelUsage>;
 
-export const NO_USAGE: ModelUsage = { requests: 0, inputTokens: 0, cachedTokens: 0, outputTokens: 0 };
+/** The API takes 100. Half of that keeps an address within what proxies take, however long the names. */
+const NAMES_ASKED = 50;
 
-export function useModelUsage(owner: Owner, enabled: boolean) {
-  return useQuery({
-    queryKey: ["model-usage", owner],
-    queryFn: () => read(owner),
-    staleTime: 30_000,
-    enabled,
+/** Null while nothing is known. */
+export function useModelUsage(owner: Owner, adapters: string[]): UsageByModel | null {
+  return useQueries({
+    queries: chunksOf(adapters).map((models) => ({
+      queryKey: ["model-usage", owner, models],
+      queryFn: async ({ signal }: { signal: AbortSignal }) =>
+        usageOf(models, await recentUsage(owner, { group_by: ["model"], models }, signal)),
+      staleTime: 30_000,
+      // A long list would ask for very many at once.
+      refetchOnWindowFocus: false,
+    })),
+    combine: merged,
   });
 }
 
-async function read(owner: Owner): Promise<UsageByModel> {
-  const start_time = Math.floor(Date.now() / 1000) - (USAGE_DAYS - 1) * DAY_S;
-  const query = { start_time, bucket_width: "1d" as const, group_by: ["model" as const], limit: 31 };
-  const { data: buckets } = await data(
-    owner === null
-      ? api.GET("/v1/usage", { params: { query } })
-      : api.GET("/admin/v1/usage", { params: { query: { ...query, project_ids: [owner] } } }),
-  );
-  const usage = new Map<string, ModelUsage>();
-  for (const result of buckets.flatMap(({ results }) => results)) {
-    add(usage, result.model ?? "", {
-      requests: result.num_model_requests,
-      inputTokens: result.input_tokens,
-      cachedTokens: result.input_cached_tokens,
-      outputTokens: result.output_tokens,
-    });
-  }
-  return usage;
+function chunksOf(names: string[]): string[][] {
+  const chunks: string[][] = [];
+  for (let at = 0; at < names.length; at += NAMES_ASKED) chunks.push(names.slice(at, at + NAMES_ASKED));
+  return chunks;
 }
 
-/** All versions of an adapter together, by its name. */
-export function usageByAdapter(usage: UsageByModel): UsageByModel {
-  const sums = new Map<string, ModelUsage>();
-  for (const [model, one] of usage) add(sums, model.replace(/@\d+$/, ""), one);
-  return sums;
-}
-
-function add(sums: Map<string, ModelUsage>, name: string, more: ModelUsage) {
-  const sum = sums.get(name) ?? NO_USAGE;
-  sums.set(name, {
-    requests: sum.requests + more.requests,
-    inputTokens: sum.inputTokens + more.inputTokens,
-    cachedTokens: sum.cachedTokens + more.cachedTokens,
-    outputTokens: sum.outputTokens + more.outputTokens,
-  });
+function merged(queries: UseQueryResult<Map<string, ModelUsage>>[]): UsageByModel | null {
+  const known = queries.flatMap(({ data }) => (data ? [...data] : []));
+  return known.length > 0 ? new Map(known) : null;
 }

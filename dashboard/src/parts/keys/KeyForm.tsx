@@ -1,23 +1,13 @@
 // A new key: what it is for, may do, and until when.
-import {
-  Button,
-  Checkbox,
-  Collapse,
-  Group,
-  Modal,
-  Select,
-  Stack,
-  TagsInput,
-  Text,
-  TextInput,
-} from "@mantine/core";
+import { Button, Checkbox, Collapse, Group, Modal, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import type { CreatedKey, NewKey, Scope } from "../../api/types";
 import { ErrorLine } from "../ErrorLine";
 import { LimitFields } from "../limits/LimitFields";
 import { limitsOf, REQUEST_LIMITS, type Drafts } from "../limits/limits";
+import { AdapterChoice } from "./AdapterChoice";
 import { SCOPES, USUAL_SCOPES, type KeyRoutes } from "./routes";
 
 interface Props {
@@ -44,12 +34,6 @@ export function KeyForm({ routes, grantable, close, onMade }: Props) {
   const [adapters, setAdapters] = useState<string[]>([]);
   const [drafts, setDrafts] = useState<Drafts>({});
   const [limited, { toggle }] = useDisclosure();
-  // Only to choose from: a key that may not list adapters types their names.
-  const names = useQuery({
-    queryKey: [...routes.queryKey, "adapters"],
-    queryFn: routes.adapters,
-    retry: false,
-  });
   const read = limitsOf(drafts);
   const ready = name.trim() !== "" && scopes.length > 0 && "limits" in read;
   const create = useMutation({ mutationFn: routes.create, onSuccess: onMade });
@@ -95,14 +79,7 @@ export function KeyForm({ routes, grantable, close, onMade }: Props) {
             onChange={(value) => setDays(value ?? "")}
             allowDeselect={false}
           />
-          <TagsInput
-            label="Adapters"
-            description="Only these; empty is all. Enter adds a name."
-            data={names.data ?? []}
-            value={adapters}
-            onChange={setAdapters}
-            clearable
-          />
+          <AdapterChoice routes={routes} chosen={adapters} onChange={setAdapters} />
           <div>
             <Button variant="subtle" px={0} onClick={toggle} aria-expanded={limited}>
               {limited ? "Without own limits" : "Give it limits of its own"}

@@ -1,4 +1,5 @@
 // Keys are looked after in two places: an operator does it for a tenant, and a tenant for itself. The shapes are the same.
+import { adapterPage, type Owner } from "../../api/adapters";
 import { api, data } from "../../api/client";
 import type { CreatedKey, Key, NewKey, Scope } from "../../api/types";
 
@@ -8,11 +9,14 @@ export interface KeyRoutes {
   create: (body: NewKey) => Promise<CreatedKey>;
   rotate: (id: string, graceS: number) => Promise<CreatedKey>;
   revoke: (id: string) => Promise<unknown>;
-  /** Names of adapters to choose from, the first hundred. */
-  adapters: () => Promise<string[]>;
+  /** Names of adapters to choose from: the first that hold `q`. */
+  adapters: (q: string) => Promise<string[]>;
 }
 
-const MOST_NAMES = 100;
+const SHOWN_NAMES = 20;
+
+const adapterNames = (owner: Owner) => async (q: string) =>
+  (await adapterPage(owner, { q, limit: SHOWN_NAMES })).data.map(({ name }) => name);
 
 export function keysOfTenant(slug: string): KeyRoutes {
   const path = { slug };
@@ -29,12 +33,7 @@ export function keysOfTenant(slug: string): KeyRoutes {
       ),
     revoke: (id) =>
       data(api.DELETE("/admin/v1/tenants/{slug}/keys/{id}", { params: { path: { slug, id } } })),
-    adapters: async () => {
-      const params = { path, query: { limit: MOST_NAMES } };
-      return (await data(api.GET("/admin/v1/tenants/{slug}/adapters", { params }))).data.map(
-        ({ name }) => name,
-      );
-    },
+    adapters: adapterNames(slug),
   };
 }
 
@@ -45,10 +44,7 @@ export const ownKeys: KeyRoutes = {
   rotate: (id, grace_s) =>
     data(api.POST("/v1/keys/{id}/rotate", { params: { path: { id } }, body: { grace_s } })),
   revoke: (id) => data(api.DELETE("/v1/keys/{id}", { params: { path: { id } } })),
-  adapters: async () => {
-    const params = { query: { limit: MOST_NAMES } };
-    return (await data(api.GET("/v1/adapters", { params }))).data.map(({ name }) => name);
-  },
+  adapters: adapterNames(null),
 };
 
 /** What each scope opens. */
