@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { loader } from "./load.mjs";
 
 let modules;
-let csv, format, live, period, groups, sort, changes, session;
+let csv, format, live, period, groups, file, sort, changes, session;
 before(async () => {
   modules = await loader();
   csv = await modules.load("/src/parts/csv.ts");
@@ -12,6 +12,7 @@ before(async () => {
   live = await modules.load("/src/api/liveState.ts");
   period = await modules.load("/src/pages/usage/period.ts");
   groups = await modules.load("/src/pages/usage/groups.ts");
+  file = await modules.load("/src/pages/usage/file.ts");
   sort = await modules.load("/src/parts/sort.ts");
   changes = await modules.load("/src/pages/audit/changes.ts");
   session = await modules.load("/src/api/permission.ts");
@@ -19,21 +20,18 @@ before(async () => {
 after(() => modules.close());
 
 test("csv quotes what needs it, and ends lines with CR LF", () => {
-  const text = csv.csv(
+  const text = csv.csv([
     ["a", "b"],
-    [
-      ['say "hi", please', 1.5],
-      ["two\nlines", null],
-    ],
-  );
+    ['say "hi", please', 1.5],
+    ["two\nlines", null],
+  ]);
   assert.equal(text, 'a,b\r\n"say ""hi"", please",1.5\r\n"two\nlines",\r\n');
 });
 
 test("csv disarms formulas in texts, and leaves negative numbers", () => {
-  for (const start of ["=", "+", "-", "@", "\t"])
-    assert.ok(csv.csv(["x"], [[`${start}1`]]).includes(`'${start}1`));
-  assert.equal(csv.csv(["x"], [["=a,b"]]), `x\r\n"'=a,b"\r\n`);
-  assert.equal(csv.csv(["x"], [[-1]]), "x\r\n-1\r\n");
+  for (const start of ["=", "+", "-", "@", "\t"]) assert.ok(csv.csv([[`${start}1`]]).includes(`'${start}1`));
+  assert.equal(csv.csv([["=a,b"]]), `"'=a,b"\r\n`);
+  assert.equal(csv.csv([[-1]]), "-1\r\n");
 });
 
 test("numbers are written with as many digits as tell something", () => {
@@ -128,7 +126,9 @@ const result = (project_id, model, requests) => ({
   project_id,
   model,
   api_key_id: null,
+  others: false,
   num_model_requests: requests,
+  num_failed_requests: 0,
   input_tokens: requests * 10,
   input_cached_tokens: requests,
   output_tokens: requests * 5,
@@ -151,9 +151,60 @@ test("buckets become groups, the largest first; equal names of two tenants stay 
       ["acme", [1, 2], 15],
     ],
   );
-  assert.deepEqual(groups.total(buckets), { requests: 8, input: 80, cached: 8, output: 40 });
+  assert.deepEqual(groups.total(buckets), { requests: 8, failed: 0, input: 80, cached: 8, output: 40 });
   assert.deepEqual(groups.summed(found), [6, 2]);
-  assert.equal(groups.fileOf(buckets, new Map()).split("\r\n").length, 5);
+});
+
+test("what the server has not told apart is one group, the last, and never one with a colour", () => {
+  const others = (requests) => ({ ...result(null, null, requests), others: true });
+  // Two pages of the API, each with its own largest: together they are more than have a colour.
+  const some = (from) => Array.from({ length: 5 }, (_, at) => result(`tenant-${from + at}`, null, 1 + at));
+  const buckets = [
+    { start_time: 0, end_time: 10, results: [others(100), ...some(0)] },
+    { start_time: 10, end_time: 20, results: [...some(4), others(50)] },
+  ];
+  const found = groups.group(buckets, "requests");
+  assert.equal(found.length, 10);
+  assert.deepEqual(
+    found.filter((one) => one.others).map((one) => [one.tenant, one.values, one.requests]),
+    [[null, [100, 50], 150]],
+  );
+  assert.ok(found.at(-1).others);
+  assert.equal(found[0].tenant, "tenant-4");
+  const { own, rest } = groups.apart(found);
+  assert.equal(own.length, groups.TOLD_APART);
+  assert.ok(own.every((one) => !one.others));
+  assert.equal(own.length + rest.length, found.length);
+  const all = groups.summed(found);
+  assert.deepEqual(groups.summed([...own, ...rest]), all);
+  assert.equal(all[0] + all[1], groups.total(buckets).requests);
+
+  // Callers with a token have no key, and are not the others.
+  const tokens = groups.group(
+    [{ start_time: 0, end_time: 1, results: [result(null, null, 1), others(9)] }],
+    "output",
+  );
+  assert.deepEqual(
+    tokens.map((one) => one.others),
+    [false, true],
+  );
+  assert.deepEqual(groups.apart(tokens.slice(0, 1)).rest, []);
+});
+
+test("a file has a line for each bucket and group of all pages, and tells how far it is", async () => {
+  const bucket = (at, ...results) => ({ start_time: at, end_time: at + 10, results });
+  async function* pages() {
+    yield [bucket(0, result("acme", "triage@1", 1)), bucket(10)];
+    yield [bucket(20, { ...result("acme", "=x", 2), num_failed_requests: 1, api_key_id: "k" })];
+  }
+  const heard = [];
+  const made = await file.fileOf(pages(), new Map([["k", "production"]]), (until) => heard.push(until));
+  const lines = (await made.text()).split("\r\n");
+  assert.equal(lines.length, 4);
+  assert.match(lines[0], /^start,end,tenant,model,key_id,key,requests,failed_requests,/);
+  assert.equal(lines[1], "1970-01-01T00:00:00.000Z,1970-01-01T00:00:10.000Z,acme,triage@1,,,1,0,10,1,5");
+  assert.match(lines[2], /,acme,'=x,k,production,2,1,20,2,10$/);
+  assert.deepEqual(heard, [20, 30]);
 });
 
 test("rows are sorted up and down, and those without a value come last in both", () => {

@@ -12,8 +12,10 @@ export type Alias = Schemas["Alias"];
 export type AliasDetail = Schemas["AliasDetail"];
 export type Push = Schemas["Push"];
 export type AuditEvent = Schemas["AuditEvent"];
+export type UsagePage = Schemas["UsagePage"];
 export type UsageBucket = Schemas["UsageBucket"];
 export type UsageResult = Schemas["UsageResult"];
+export type Limits = Schemas["Limits"];
 
 export type Scope = "chat" | "models:read" | "adapters:read" | "adapters:write" | "usage:read" | "keys:write";
 export type Role = "admin" | "viewer" | "tenant";

@@ -91,7 +91,7 @@ const pages = [
   }),
   createRoute({
     ...child("/usage", "usage:read"),
-    validateSearch: texts("range", "from", "until", "width", "by", "measure", "tenant", "sort"),
+    validateSearch: texts("range", "from", "until", "width", "by", "measure", "tenant", "model", "sort"),
     component: lazyRouteComponent(() => import("../pages/usage"), "Usage"),
   }),
   createRoute({

@@ -10,14 +10,14 @@ function cell(value: Cell): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-export function csv(head: string[], rows: Cell[][]): string {
-  return [head, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
-}
+export const CSV_TYPE = "text/csv;charset=utf-8";
 
-/** Hands a text over as a file. */
-export function download(name: string, text: string) {
+export const csv = (rows: Cell[][]): string => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+
+/** Hands bytes over as a file. */
+export function download(name: string, file: Blob) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+  link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
   // Not at once: the browser has yet to read it.

@@ -1,18 +1,19 @@
 import { Group, SegmentedControl, TextInput } from "@mantine/core";
 import { useSetSearch } from "../../parts/useListSearch";
 import { dateOf, type Period, ranges } from "./period";
-import type { By } from "./useUsage";
+import type { By } from "./readUsage";
 
 interface Props {
   period: Period;
   by: By;
   operator: boolean;
   tenant: string | undefined;
+  model: string | undefined;
   now: number;
 }
 
 /** What is shown; all of it is in the address. */
-export function Filters({ period, by, operator, tenant, now }: Props) {
+export function Filters({ period, by, operator, tenant, model, now }: Props) {
   const set = useSetSearch();
   const from = dateOf(period.start);
   const until = dateOf(period.end === undefined ? now : period.end - 1);
@@ -57,18 +58,46 @@ export function Filters({ period, by, operator, tenant, now }: Props) {
         ]}
       />
       {operator && (
-        <TextInput
-          key={tenant ?? ""}
-          size="xs"
-          w={150}
-          aria-label="Only this tenant"
-          placeholder="All tenants"
-          defaultValue={tenant ?? ""}
-          onBlur={(event) => set({ tenant: event.currentTarget.value.trim() || undefined })}
-          onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
+        <Only
+          label="Only this tenant"
+          all="All tenants"
+          value={tenant}
+          onChange={(next) => set({ tenant: next })}
         />
       )}
+      <Only
+        label="Only this adapter"
+        all="All adapters"
+        value={model}
+        onChange={(next) => set({ model: next })}
+      />
     </Group>
+  );
+}
+
+interface OnlyProps {
+  label: string;
+  /** What is shown while it is empty. */
+  all: string;
+  value: string | undefined;
+  onChange: (value: string | undefined) => void;
+}
+
+/** A name, asked for when it is whole. */
+function Only({ label, all, value = "", onChange }: OnlyProps) {
+  return (
+    <TextInput
+      key={value}
+      size="xs"
+      w={150}
+      aria-label={label}
+      placeholder={all}
+      defaultValue={value}
+      onBlur={(event) => onChange(event.currentTarget.value.trim() || undefined)}
+      onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
+      autoComplete="off"
+      spellCheck={false}
+    />
   );
 }
 

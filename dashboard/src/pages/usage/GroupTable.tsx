@@ -1,3 +1,4 @@
+import { Text } from "@mantine/core";
 import { useMemo } from "react";
 import { type Column, DataTable } from "../../parts/DataTable";
 import { count, percent } from "../../parts/format";
@@ -5,8 +6,8 @@ import { PageLink } from "../../parts/PageLink";
 import { useListSearch } from "../../parts/useListSearch";
 import type { Grouped, Measure, Sums } from "./groups";
 import classes from "./usage.module.css";
+import type { By } from "./readUsage";
 import { type KeyNames, nameOfKey } from "./useKeyNames";
-import type { By } from "./useUsage";
 
 interface Props {
   groups: Grouped[];
@@ -16,13 +17,15 @@ interface Props {
   sums: Sums;
   names: KeyNames;
   colourOf: (group: Grouped) => string;
+  /** What the others are. */
+  others: string;
 }
 
 const there = { isPending: false, error: null, refetch: () => undefined };
 const heads = { tenant: "Tenant", model: "Adapter", key: "Key" };
 
 /** Each group's part of the whole. */
-export function GroupTable({ groups, by, operator, measure, sums, names, colourOf }: Props) {
+export function GroupTable({ groups, by, operator, measure, sums, names, colourOf, others }: Props) {
   const { sort, setSort } = useListSearch();
   const columns = useMemo((): Column<Grouped>[] => {
     const tenant: Column<Grouped> = {
@@ -36,15 +39,15 @@ export function GroupTable({ groups, by, operator, measure, sums, names, colourO
           </PageLink>
         ),
     };
-    const own = (row: Grouped) => (by === "model" ? row.model : nameOfKey(row.key, names));
+    const own = (row: Grouped) => (by === "key" ? nameOfKey(row.key, names) : row[by]);
     const first: Column<Grouped> = {
       key: by,
       head: heads[by],
-      by: by === "tenant" ? tenant.by : own,
+      by: (row) => (row.others ? null : own(row)),
       cell: (row) => (
         <span className={classes.named}>
           <i style={{ background: colourOf(row) }} />
-          {by === "tenant" ? tenant.cell(row) : own(row)}
+          {row.others ? <Others note={others} /> : by === "tenant" ? tenant.cell(row) : own(row)}
         </span>
       ),
     };
@@ -53,19 +56,21 @@ export function GroupTable({ groups, by, operator, measure, sums, names, colourO
       head,
       right: true,
       wide,
-      by: (row) => row[key],
+      // Below the rest, whatever it is sorted by.
+      by: (row) => (row.others ? null : row[key]),
       cell: (row) => count(row[key]),
     });
     return [
       first,
       ...(operator && by !== "tenant" ? [tenant] : []),
       number("requests", "Requests"),
+      number("failed", "Failed"),
       number("input", "Input tokens"),
       number("cached", "Cached input", true),
       number("output", "Output tokens"),
       { key: "share", head: "Share", right: true, cell: (row) => percent(row[measure], sums[measure]) },
     ];
-  }, [by, operator, measure, sums, names, colourOf]);
+  }, [by, operator, measure, sums, names, colourOf, others]);
   return (
     <DataTable
       label="Usage by group"
@@ -77,5 +82,16 @@ export function GroupTable({ groups, by, operator, measure, sums, names, colourO
       onSort={setSort}
       empty={null}
     />
+  );
+}
+
+function Others({ note }: { note: string }) {
+  return (
+    <span>
+      Others{" "}
+      <Text span size="xs" c="dimmed">
+        {note}
+      </Text>
+    </span>
   );
 }

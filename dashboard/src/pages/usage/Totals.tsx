@@ -6,6 +6,11 @@ import classes from "./usage.module.css";
 /** The sums of all that is shown; each is a button that shows its bars. */
 export function Totals({ sums, measure }: { sums: Sums; measure: Measure }) {
   const set = useSetSearch();
+  const notes: Record<Measure, string> = {
+    output: "\u00a0",
+    input: `${percent(sums.cached, sums.input)} cached`,
+    requests: `${percent(sums.failed, sums.requests)} failed`,
+  };
   return (
     <div className={classes.totals} role="group" aria-label="Measure">
       {measures.map(({ value, label }) => (
@@ -18,7 +23,7 @@ export function Totals({ sums, measure }: { sums: Sums; measure: Measure }) {
         >
           <span>{label}</span>
           <b>{count(sums[value])}</b>
-          <span>{value === "input" ? `${percent(sums.cached, sums.input)} cached` : "\u00a0"}</span>
+          <span>{notes[value]}</span>
         </button>
       ))}
     </div>

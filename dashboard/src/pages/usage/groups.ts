@@ -1,6 +1,8 @@
-// Buckets of usage as the lines of a chart, the rows of a table, and of a file.
+// Buckets of usage as the lines of a chart and the rows of a table.
 import type { UsageBucket, UsageResult } from "../../api/types";
-import { type Cell, csv } from "../../parts/csv";
+
+/** Groups with a colour of their own, and how many the server is asked to tell apart; the others are one. */
+export const TOLD_APART = 7;
 
 export const measures = [
   { value: "output", label: "Output tokens" },
@@ -11,6 +13,7 @@ export type Measure = (typeof measures)[number]["value"];
 
 export interface Sums {
   requests: number;
+  failed: number;
   input: number;
   cached: number;
   output: number;
@@ -21,14 +24,17 @@ export interface Grouped extends Sums {
   tenant: string | null;
   model: string | null;
   key: string | null;
+  /** The sum of all that the server has not told apart. */
+  others: boolean;
   /** The measure in each bucket. */
   values: number[];
 }
 
-const zero = (): Sums => ({ requests: 0, input: 0, cached: 0, output: 0 });
+const zero = (): Sums => ({ requests: 0, failed: 0, input: 0, cached: 0, output: 0 });
 
 function add(sums: Sums, result: UsageResult) {
   sums.requests += result.num_model_requests;
+  sums.failed += result.num_failed_requests;
   sums.input += result.input_tokens;
   sums.cached += result.input_cached_tokens;
   sums.output += result.output_tokens;
@@ -45,60 +51,33 @@ export function total(buckets: UsageBucket[]): Sums {
   return sums;
 }
 
-/** One per group that has usage, the largest first. */
+/** One per group that has usage, the largest first, and the others last. */
 export function group(buckets: UsageBucket[], measure: Measure): Grouped[] {
   const groups = new Map<string, Grouped>();
   buckets.forEach((bucket, index) => {
     for (const result of bucket.results) {
-      const { project_id: tenant, model, api_key_id: key } = result;
-      const id = JSON.stringify([tenant, model, key]);
+      const { project_id: tenant, model, api_key_id: key, others } = result;
+      const id = JSON.stringify([others, tenant, model, key]);
       let found = groups.get(id);
       if (!found) {
-        found = { id, tenant, model, key, values: buckets.map(() => 0), ...zero() };
+        found = { id, tenant, model, key, others, values: buckets.map(() => 0), ...zero() };
         groups.set(id, found);
       }
       add(found, result);
       found.values[index] = (found.values[index] ?? 0) + measured(result, measure);
     }
   });
-  return [...groups.values()].sort((a, b) => b[measure] - a[measure]);
+  return [...groups.values()].sort((a, b) => Number(a.others) - Number(b.others) || b[measure] - a[measure]);
+}
+
+/** Which groups have a line of their own in a chart, and which are one together. */
+export function apart(groups: Grouped[]): { own: Grouped[]; rest: Grouped[] } {
+  const own = groups.filter(({ others }) => !others).slice(0, TOLD_APART);
+  return { own, rest: groups.slice(own.length) };
 }
 
 /** What does not fit into a chart, as one. */
 export function summed(groups: Grouped[]): number[] {
   const length = groups[0]?.values.length ?? 0;
   return Array.from({ length }, (_, index) => groups.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
-}
-
-const iso = (at: number) => new Date(at * 1000).toISOString();
-
-/** A line per bucket and group. */
-export function fileOf(buckets: UsageBucket[], names: ReadonlyMap<string, string>): string {
-  const head = [
-    "start",
-    "end",
-    "tenant",
-    "model",
-    "key_id",
-    "key",
-    "requests",
-    "input_tokens",
-    "input_cached_tokens",
-    "output_tokens",
-  ];
-  const rows = buckets.flatMap((bucket) =>
-    bucket.results.map((result): Cell[] => [
-      iso(bucket.start_time),
-      iso(bucket.end_time),
-      result.project_id ?? null,
-      result.model ?? null,
-      result.api_key_id ?? null,
-      result.api_key_id ? (names.get(result.api_key_id) ?? null) : null,
-      result.num_model_requests,
-      result.input_tokens,
-      result.input_cached_tokens,
-      result.output_tokens,
-    ]),
-  );
-  return csv(head, rows);
 }

@@ -1,32 +1,28 @@
 // What was used, by whom and when: as bars, as a table, as a file.
-import { Button } from "@mantine/core";
 import { useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { useSession } from "../../api/session";
 import type { UsageBucket } from "../../api/types";
 import { Chart } from "../../parts/Chart";
-import { colour, rest } from "../../parts/colours";
-import { download } from "../../parts/csv";
+import { colour, rest as grey } from "../../parts/colours";
 import { Empty } from "../../parts/Empty";
 import { ErrorState } from "../../parts/ErrorState";
-import { compact, count } from "../../parts/format";
-import { Icon } from "../../parts/Icon";
+import { compact } from "../../parts/format";
 import { Loading } from "../../parts/Loading";
 import { PageHeader } from "../../parts/PageHeader";
 import { Panel } from "../../parts/Panel";
 import { useNow } from "../../parts/useNow";
+import { Download } from "./Download";
 import { Filters } from "./Filters";
-import { fileOf, group, type Grouped, type Measure, measures, summed, total } from "./groups";
+import { apart, group, type Grouped, type Measure, measures, summed, TOLD_APART, total } from "./groups";
 import { GroupTable } from "./GroupTable";
 import { Left } from "./Left";
-import { dateOf, type Period, periodOf, widths } from "./period";
+import { type Period, periodOf, widths } from "./period";
+import { type By, PAGE_BUCKETS } from "./readUsage";
 import { Totals } from "./Totals";
 import classes from "./usage.module.css";
 import { type KeyNames, nameOfKey, useKeyNames } from "./useKeyNames";
-import { type By, useUsage } from "./useUsage";
-
-/** Groups with a colour of their own; the others are one. */
-const coloured = 7;
+import { useUsage } from "./useUsage";
 
 export function Usage() {
   const { operator } = useSession();
@@ -36,15 +32,11 @@ export function Usage() {
   const measure = measures.find((one) => one.value === search.measure)?.value ?? "output";
   const period = periodOf(search, now);
   const tenant = operator ? search.tenant : undefined;
-  const query = useUsage(period, by, operator, tenant);
+  const { model } = search;
+  const asked = { period, by, operator, tenant, model };
+  const query = useUsage(asked);
   const names = useKeyNames();
   const used = query.data?.some((bucket) => bucket.results.length > 0) ?? false;
-
-  const save = () => {
-    if (!query.data) return;
-    const until = dateOf(period.end === undefined ? now : period.end - 1);
-    download(`usage-${dateOf(period.start)}-${until}-by-${by}.csv`, fileOf(query.data, names));
-  };
 
   return (
     <>
@@ -52,17 +44,10 @@ export function Usage() {
         title="Usage"
         note="Requests and tokens, counted in the hour or day (UTC) in which a request began"
       >
-        <Button
-          variant="default"
-          leftSection={<Icon name="download" size={14} />}
-          disabled={!used}
-          onClick={save}
-        >
-          Download CSV
-        </Button>
+        <Download asked={asked} names={names} now={now} empty={!used} />
       </PageHeader>
       {!operator && <Left />}
-      <Filters period={period} by={by} operator={operator} tenant={tenant} now={now} />
+      <Filters {...asked} now={now} />
       {query.isPending ? (
         <Loading lines={8} />
       ) : query.error ? (
@@ -71,12 +56,22 @@ export function Usage() {
         <Shown {...{ buckets: query.data, period, by, measure, operator, names }} />
       ) : (
         <Panel>
-          <Empty title="Nothing was used in this time">
-            Choose a longer range, or send a request: it is counted about a second after its end.
-          </Empty>
+          <None filtered={(tenant ?? model) !== undefined} />
         </Panel>
       )}
     </>
+  );
+}
+
+function None({ filtered }: { filtered: boolean }) {
+  if (filtered)
+    return (
+      <Empty title="Nothing of that was used in this time">Clear a filter, or choose a longer range.</Empty>
+    );
+  return (
+    <Empty title="Nothing was used in this time">
+      Choose a longer range, or send a request: it is counted about a second after its end.
+    </Empty>
   );
 }
 
@@ -94,20 +89,18 @@ function Shown({ buckets, period, by, measure, operator, names }: ShownProps) {
   const groups = useMemo(() => group(buckets, measure), [buckets, measure]);
   const at = useMemo(() => buckets.map((bucket) => bucket.start_time), [buckets]);
   const series = useMemo(() => {
-    const own = groups.slice(0, coloured).map((one, index) => ({
+    const { own, rest } = apart(groups);
+    const lines = own.map((one, index) => ({
       label: labelOf(one, by, names),
       colour: colour(index),
       values: one.values,
     }));
-    const others = groups.slice(coloured);
-    return others.length === 0
-      ? own
-      : [...own, { label: `${count(others.length)} others`, colour: rest, values: summed(others) }];
+    return rest.length === 0 ? lines : [...lines, { label: "Others", colour: grey, values: summed(rest) }];
   }, [groups, by, names]);
   const colourOf = useCallback(
     (one: Grouped) => {
-      const index = groups.indexOf(one);
-      return index < coloured ? colour(index) : rest;
+      const index = apart(groups).own.indexOf(one);
+      return index < 0 ? grey : colour(index);
     },
     [groups],
   );
@@ -125,7 +118,9 @@ function Shown({ buckets, period, by, measure, operator, names }: ShownProps) {
         />
       </Panel>
       <Panel flush>
-        <GroupTable {...{ groups, by, operator, measure, sums, names, colourOf }} />
+        <GroupTable
+          {...{ groups, by, operator, measure, sums, names, colourOf, others: noteOf(buckets, period) }}
+        />
       </Panel>
     </div>
   );
@@ -139,4 +134,11 @@ function byOf(asked: string | undefined, operator: boolean): By {
 function labelOf(one: Grouped, by: By, names: KeyNames): string {
   const own = by === "key" ? nameOfKey(one.key, names) : by === "model" ? one.model : null;
   return [one.tenant, own].filter((part) => part !== null).join(" / ");
+}
+
+/** What the row of all others is. A page of the API tells its own largest apart, and a long time has several. */
+function noteOf(buckets: UsageBucket[], { width }: Period): string {
+  const most = PAGE_BUCKETS[width];
+  const stretch = buckets.length > most ? `, in each ${most} ${width === "1h" ? "hours" : "days"}` : "";
+  return `beyond the ${TOLD_APART} with the most tokens${stretch}; the CSV file has all of them`;
 }
