@@ -44,6 +44,16 @@ test("limits are typed and read without loss", () => {
   }
 });
 
+test("the server's default is told as what it is", () => {
+  const [requests] = limits.REQUEST_LIMITS;
+  const bytes = limits.ADAPTER_LIMITS.find((limit) => limit.bytes);
+  const defaults = { requests_per_minute: 6000, adapter_bytes: null };
+  assert.equal(limits.defaultText(requests, defaults), "Server default: 6,000");
+  assert.equal(limits.defaultText(bytes, defaults), "Server default: unlimited");
+  assert.equal(limits.defaultText(bytes, { adapter_bytes: 2 ** 30 }), "Server default: 1.0 GiB");
+  assert.equal(limits.defaultText(requests, undefined), "Server default");
+});
+
 test("parts cover a file, within the server's limits", () => {
   for (const bytes of [1, 8 * 2 ** 20, 8 * 2 ** 20 + 1, 2 ** 30, 200 * 2 ** 30]) {
     const cut = parts.ranges(bytes);

@@ -228,7 +228,8 @@ test("permissions come from the role and the scopes", () => {
   const as = (role, ...scopes) => ({ role, scopes });
   assert.ok(session.can(as("admin"), "tenants:write"));
   assert.ok(session.can(as("viewer"), "tenants:read"));
-  assert.ok(!session.can(as("viewer"), "tenants:write"));
+  for (const change of ["tenants:write", "keys:write", "adapters:write", "chat"])
+    assert.ok(!session.can(as("viewer"), change), change);
   assert.ok(!session.can(as("admin"), "chat"));
   assert.ok(session.can(as("tenant", "chat"), "chat"));
   assert.ok(!session.can(as("tenant", "chat"), "audit:read"));

@@ -11,7 +11,9 @@ import { Copy } from "../../parts/Copy";
 import { ErrorLine } from "../../parts/ErrorLine";
 import { compact, count } from "../../parts/format";
 import { keysOfTenant, stateOf } from "../../parts/keys/routes";
-import { ALL_LIMITS, capText } from "../../parts/limits/limits";
+import { ALL_LIMITS } from "../../parts/limits/limits";
+import { LimitTable } from "../../parts/limits/LimitTable";
+import { useDefaultLimits } from "../../parts/limits/useDefaultLimits";
 import { Panel } from "../../parts/Panel";
 import { tellDone } from "../../parts/tell";
 import { Time } from "../../parts/Time";
@@ -21,6 +23,7 @@ import { useTotal } from "./useTenantUsage";
 
 export function OverviewTab({ tenant }: { tenant: Tenant }) {
   const { can } = useSession();
+  const defaults = useDefaultLimits();
   return (
     <SimpleGrid cols={{ base: 1, md: 2 }} spacing="md">
       <Stack gap="md">
@@ -28,15 +31,7 @@ export function OverviewTab({ tenant }: { tenant: Tenant }) {
         {can("tenants:write") && <Rename tenant={tenant} />}
       </Stack>
       <Panel title="Limits" flush>
-        <Table aria-label="Limits">
-          <Table.Tbody>
-            {ALL_LIMITS.map((limit) => (
-              <Row key={limit.name} name={limit.label}>
-                {capText(limit, tenant.limits[limit.name])}
-              </Row>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <LimitTable limits={ALL_LIMITS} own={tenant.limits} defaults={defaults} />
       </Panel>
     </SimpleGrid>
   );

@@ -1,6 +1,7 @@
 // Limits, each with what it means: the default, a number, or none.
 import { SegmentedControl, Stack, Text, TextInput } from "@mantine/core";
-import { fault, type Draft, type Drafts, type LimitName, REQUEST_LIMITS } from "./limits";
+import type { Limits } from "../../api/types";
+import { defaultText, fault, type Draft, type Drafts, type LimitName, REQUEST_LIMITS } from "./limits";
 import classes from "./limits.module.css";
 
 interface Props {
@@ -8,13 +9,14 @@ interface Props {
   drafts: Drafts;
   /** What holds where nothing is set: "Server default" of a tenant, "No own limit" of a key. */
   unset: string;
-  disabled?: boolean;
+  /** What the server's own limits are, where those hold while nothing is set. */
+  defaults?: Limits | undefined;
   onChange: (name: LimitName, draft: Draft) => void;
 }
 
 const UNSET: Draft = { kind: "default", text: "" };
 
-export function LimitFields({ limits, drafts, unset, disabled = false, onChange }: Props) {
+export function LimitFields({ limits, drafts, unset, defaults, onChange }: Props) {
   const kinds = [
     { value: "default", label: unset },
     { value: "number", label: "Number" },
@@ -33,12 +35,12 @@ export function LimitFields({ limits, drafts, unset, disabled = false, onChange 
               <Text size="xs" c="dimmed">
                 {limit.means}
               </Text>
+              {defaults && <Text size="xs">{defaultText(limit, defaults)}</Text>}
             </div>
             <SegmentedControl
               size="xs"
               data={kinds}
               value={draft.kind}
-              disabled={disabled}
               aria-label={`${limit.label}: kind of limit`}
               onChange={(kind) => onChange(limit.name, { ...draft, kind: kind as Draft["kind"] })}
             />
@@ -48,7 +50,6 @@ export function LimitFields({ limits, drafts, unset, disabled = false, onChange 
               aria-label={`${limit.label}: number`}
               placeholder={limit.bytes ? "10 GiB" : "Number"}
               style={{ visibility: draft.kind === "number" ? "visible" : "hidden" }}
-              disabled={disabled}
               value={draft.text}
               error={draft.text !== "" && fault(limit, draft)}
               onChange={(event) => onChange(limit.name, { ...draft, text: event.currentTarget.value })}

@@ -1,5 +1,6 @@
 // What may be limited, in words, and how what is typed becomes what the server takes.
 import type { components } from "../../api/schema";
+import type { Limits } from "../../api/types";
 import { bytes, count } from "../format";
 
 export type LimitOverrides = components["schemas"]["LimitOverridesSchema"];
@@ -119,4 +120,11 @@ export function capText(limit: Limit, cap: number | string | null | undefined): 
   if (cap === undefined || cap === null) return "Server default";
   if (cap === "unlimited") return "Unlimited";
   return limit.bytes ? bytes(Number(cap)) : count(Number(cap));
+}
+
+/** What holds where a tenant has no limit of its own, as far as it is known. */
+export function defaultText(limit: Limit, defaults: Limits | undefined): string {
+  if (!defaults) return "Server default";
+  const cap = defaults[limit.name];
+  return `Server default: ${cap === null ? "unlimited" : capText(limit, cap)}`;
 }
