@@ -27,8 +27,8 @@ export function Account({ session }: { session: Session }) {
           <Text size="sm" fw={550} truncate>
             {session.tenant?.name ?? roles[session.role]}
           </Text>
-          <Text size="xs" c="dimmed" truncate>
-            {session.key ? `Key ${keyLabel(session.key.id)}` : session.base_model}
+          <Text size="xs" c="dimmed" truncate title={session.key ? keyLabel(session.key.id) : undefined}>
+            {session.key ? `Key ${session.key.name ?? keyLabel(session.key.id)}` : session.base_model}
           </Text>
         </div>
         <Group gap={2} wrap="nowrap">

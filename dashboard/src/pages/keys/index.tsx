@@ -9,7 +9,8 @@ export function Keys() {
   const { session, can } = useSession();
   const own = session.key && (
     <>
-      You are signed in with <code>{keyLabel(session.key.id)}</code>: when this key ends, so does the session.
+      You are signed in with {session.key.name} <code>{keyLabel(session.key.id)}</code>: when this key ends,
+      so does the session.
     </>
   );
   return (
