@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { launch, open, signIn } from "./lib/browser.mjs";
 import { Server } from "./lib/server.mjs";
-import { operatorPages, seed, settled, tenantPages } from "./lib/pages.mjs";
+import { operatorPages, seed, settled, tenantPages, viewerPages } from "./lib/pages.mjs";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let server, browser;
@@ -21,9 +21,10 @@ after(async () => {
 });
 
 for (const scheme of ["dark", "light"]) {
-  for (const [who, pages] of [
-    ["an operator", operatorPages],
-    ["a tenant", tenantPages],
+  for (const [who, pages, key] of [
+    ["an operator", operatorPages, () => server.credentials.admin_key],
+    ["a viewer", viewerPages, () => server.viewerKey],
+    ["a tenant", tenantPages, () => server.key("acme")],
   ]) {
     test(`${scheme}, as ${who}`, async () => {
       const page = await open(browser, server, { scheme });
@@ -33,7 +34,7 @@ for (const scheme of ["dark", "light"]) {
         await page.getByRole("button", { name: "Sign in" }).waitFor();
         faults.push(...(await serious(page, "sign-in")));
       }
-      await signIn(page, who === "an operator" ? server.credentials.admin_key : server.key("acme"));
+      await signIn(page, key());
       for (const { name, path, act } of pages) {
         await page.goto(`/dashboard${path}`);
         await settled(page);

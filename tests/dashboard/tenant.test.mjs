@@ -186,6 +186,35 @@ step("usage shows the adapter", async () => {
   await page.getByText("ticket-triage@1").first().waitFor();
 });
 
+step("usage of one adapter is asked of the server, and downloaded", async () => {
+  const row = (name) => page.getByRole("region", { name: "Usage by group" }).getByRole("row", { name });
+  await row(/^base/).waitFor();
+  const only = page.getByLabel("Only this adapter");
+  const asked = page.waitForRequest((request) => {
+    const { pathname, searchParams } = new URL(request.url());
+    return pathname === "/v1/usage" && searchParams.get("models") === "ticket-triage";
+  });
+  await only.fill("ticket-triage");
+  await only.press("Enter");
+  assert.ok(new URL((await asked).url()).searchParams.has("top"));
+  await row(/^base/).waitFor({ state: "hidden" });
+  await row(/^ticket-triage@1/).waitFor();
+  assert.match(page.url(), /model=ticket-triage/);
+
+  const download = page.getByRole("button", { name: "Download CSV" });
+  const [file] = await Promise.all([page.waitForEvent("download"), download.click()]);
+  assert.match(file.suggestedFilename(), /^usage-[\d-]+-by-model\.csv$/);
+  const [head, ...lines] = (await readFile(await file.path(), "utf8")).trimEnd().split("\r\n");
+  assert.match(head, /,requests,failed_requests,/);
+  assert.ok(lines.length > 0);
+  assert.ok(lines.every((line) => line.includes(",ticket-triage@1,")));
+  await download.waitFor();
+
+  await only.fill("nobody");
+  await only.press("Enter");
+  await page.getByText("Nothing of that was used in this time").waitFor();
+});
+
 step("nothing of other tenants is there, in the pages and in the API", async () => {
   await page.goto("/dashboard/adapters");
   await page.getByRole("link", { name: "ticket-triage" }).waitFor();

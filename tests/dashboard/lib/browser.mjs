@@ -42,6 +42,19 @@ export function assertCalm(page) {
   assert.deepEqual(page.faults, []);
 }
 
+/** Asks until `check` no longer throws, as a page takes its time; its last failure is told. */
+export async function eventually(check) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 export async function signIn(page, key) {
   await page.goto("/dashboard");
   await page.getByLabel("Key", { exact: true }).fill(key);

@@ -1,6 +1,7 @@
 // Every page with something on it: for axe and for the pictures.
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { eventually } from "./browser.mjs";
 import { demo } from "./server.mjs";
 
 const button = (name) => async (page) => {
@@ -32,6 +33,12 @@ export const operatorPages = [
   { name: "adapters-of-a-tenant", path: "/adapters?tenant=acme" },
   { name: "usage-of-all", path: "/usage" },
   { name: "audit", path: "/audit" },
+];
+
+/** Where a viewer sees something else than an operator who may change it. */
+export const viewerPages = [
+  { name: "viewer-tenant", path: "/tenants/acme" },
+  { name: "viewer-limits", path: "/tenants/acme?tab=limits" },
 ];
 
 export const tenantPages = [
@@ -96,7 +103,19 @@ export function chat(server, key, model) {
   return server.api(key, "POST", "/v1/chat/completions", { model, messages, max_tokens: 24, temperature: 0 });
 }
 
-async function upload(server, key, name, folder, change = {}) {
+/** Waits until so many requests of a tenant are counted, which is about a second after their end. */
+export function counted(server, slug, requests) {
+  const start = Math.floor(Date.now() / 1000) - 3600;
+  return eventually(async () => {
+    const { data } = await server.admin("GET", `/usage?start_time=${start}&project_ids=${slug}`);
+    const results = data.flatMap((bucket) => bucket.results);
+    const found = results.reduce((sum, result) => sum + result.num_model_requests, 0);
+    if (found < requests) throw new Error(`${found} of ${requests} requests of ${slug} are counted`);
+  });
+}
+
+/** The demo's adapter of that folder, under a name of the tenant's choice. */
+export async function upload(server, key, name, folder, change = {}) {
   const config = JSON.parse(
     await readFile(path.join(demo, "adapters", folder, "adapter_config.json"), "utf8"),
   );

@@ -14,6 +14,9 @@ export const demo = path.join(root, "demo");
 const START_MS = 60_000;
 
 export class Server {
+  /** Of an operator who may only look. */
+  viewerKey = "a-viewers-key-that-is-long-enough-to-be-taken";
+
   /** With TENORA_TEST_DIST, files that were built there stand in for those within the binary. */
   static async start(settings = {}) {
     const server = new Server();
@@ -37,7 +40,12 @@ export class Server {
     );
     Object.assign(
       env,
-      { TENORA_LISTEN: `127.0.0.1:${this.port}`, TENORA_DATA_DIR: this.data, TENORA_LOG: "warn" },
+      {
+        TENORA_LISTEN: `127.0.0.1:${this.port}`,
+        TENORA_DATA_DIR: this.data,
+        TENORA_LOG: "warn",
+        TENORA_VIEWER_KEY: this.viewerKey,
+      },
       this.settings,
     );
     this.child = spawn(process.env.TENORA_TEST_BINARY, ["serve", "--demo", demo], {
