@@ -44,20 +44,18 @@ macro_rules! list {
     };
 }
 
-/// Sums by bucket and group of the rows of one tenant or of some: which ones, the last part says. Groups stand in the
-/// order of their tokens on the page, and those that stand after the `$11`th become one.
+/// Sums by bucket and group of the rows of one tenant or of some: which ones, the last part says. Only so many groups are told
+/// apart, those with the most tokens (`$11`); the rest is one. What is not grouped by has one value for all rows, `$12` for ids.
 macro_rules! sums {
     ($database:ident $rows:ident, $tenants:literal) => {
         concat!(
-            "WITH sums AS (SELECT u.starts - u.starts % $4 AS bucket, CASE WHEN $7 THEN t.slug END AS tenant, ",
-            "CASE WHEN $8 THEN u.key_id END AS key_id, CASE WHEN $9 THEN u.adapter END AS adapter, ",
-            "CASE WHEN $9 THEN u.version END AS version, CAST(SUM(u.requests) AS bigint) AS requests, ",
-            "CAST(SUM(u.failed) AS bigint) AS failed, ",
-            "CAST(SUM(u.input_tokens) AS bigint) AS input_tokens, ",
-            "CAST(SUM(u.cached_tokens) AS bigint) AS cached_tokens, ",
-            "CAST(SUM(u.output_tokens) AS bigint) AS output_tokens FROM (",
+            "WITH used AS (SELECT u.starts - u.starts % $4 AS bucket, ",
+            "CASE WHEN $7 THEN u.tenant_id ELSE $12 END AS tenant_id, ",
+            "CASE WHEN $8 THEN COALESCE(u.key_id, $12) ELSE $12 END AS key_id, ",
+            "CASE WHEN $9 THEN u.adapter ELSE '' END AS adapter, CASE WHEN $9 THEN u.version ELSE 0 END AS version, ",
+            "u.requests, u.failed, u.input_tokens, u.cached_tokens, u.output_tokens FROM (",
             rows!($rows),
-            ") u JOIN tenants t ON t.id = u.tenant_id WHERE ",
+            ") u WHERE ",
             $tenants,
             " AND u.starts >= $2 AND u.starts < $3 AND ($5 IS NULL OR u.key_id IN (",
             list!($database keys),
@@ -65,20 +63,19 @@ macro_rules! sums {
             list!($database models),
             ") OR (u.adapter || '@' || u.version) IN (",
             list!($database models),
-            ")) GROUP BY 1, 2, 3, 4, 5), ",
-            "weighed AS (SELECT s.*, SUM(s.input_tokens + s.output_tokens) ",
-            "OVER (PARTITION BY s.tenant, s.key_id, s.adapter, s.version) AS weight FROM sums s), ",
-            "placed AS (SELECT w.*, ",
-            "DENSE_RANK() OVER (ORDER BY w.weight DESC, w.tenant, w.key_id, w.adapter, w.version) > $11 AS others ",
-            "FROM weighed w) ",
-            "SELECT p.bucket, CASE WHEN NOT p.others THEN p.tenant END AS tenant, ",
-            "CASE WHEN NOT p.others THEN p.key_id END AS key_id, CASE WHEN NOT p.others THEN p.adapter END AS adapter, ",
-            "CASE WHEN NOT p.others THEN p.version END AS version, p.others, ",
-            "CAST(SUM(p.requests) AS bigint) AS requests, CAST(SUM(p.failed) AS bigint) AS failed, ",
-            "CAST(SUM(p.input_tokens) AS bigint) AS input_tokens, ",
-            "CAST(SUM(p.cached_tokens) AS bigint) AS cached_tokens, ",
-            "CAST(SUM(p.output_tokens) AS bigint) AS output_tokens ",
-            "FROM placed p GROUP BY 1, 6, 2, 3, 4, 5 ORDER BY 1, 6, 2, 3, 4, 5 LIMIT $10"
+            "))), ",
+            "best AS (SELECT tenant_id, key_id, adapter, version FROM used GROUP BY 1, 2, 3, 4 ",
+            "ORDER BY SUM(input_tokens + output_tokens) DESC, 1, 2, 3, 4 LIMIT $11), ",
+            "sums AS (SELECT u.bucket, b.tenant_id, b.key_id, b.adapter, b.version, ",
+            "CAST(SUM(u.requests) AS bigint) AS requests, CAST(SUM(u.failed) AS bigint) AS failed, ",
+            "CAST(SUM(u.input_tokens) AS bigint) AS input_tokens, ",
+            "CAST(SUM(u.cached_tokens) AS bigint) AS cached_tokens, ",
+            "CAST(SUM(u.output_tokens) AS bigint) AS output_tokens ",
+            "FROM used u LEFT JOIN best b ON b.tenant_id = u.tenant_id AND b.key_id = u.key_id ",
+            "AND b.adapter = u.adapter AND b.version = u.version GROUP BY 1, 2, 3, 4, 5) ",
+            "SELECT s.*, s.tenant_id IS NULL AS others, t.slug AS tenant FROM sums s ",
+            "LEFT JOIN tenants t ON t.id = s.tenant_id ",
+            "ORDER BY s.bucket, s.tenant_id IS NULL, t.slug, s.key_id, s.adapter, s.version LIMIT $10"
         )
     };
 }
@@ -116,6 +113,7 @@ macro_rules! fetch {
             .bind(by(GroupBy::Model))
             .bind(MAX_USAGE_ROWS as i64 + 1)
             .bind($query.top.map_or(i64::MAX, i64::from))
+            .bind(NO_KEY)
             .fetch_all(&mut **t))?
     }};
 }
@@ -138,7 +136,7 @@ pub(crate) async fn of_tenant(
     };
     let window = Window::of(query);
     let rows = fetch!(transaction, statement, tenant_id, query, window);
-    page(window, rows)
+    page(window, query, rows)
 }
 
 /// The sums of all tenants, or of those with these slugs; for whoever runs the server.
@@ -148,13 +146,17 @@ pub(crate) async fn of_tenants(
     query: &UsageQuery,
 ) -> Result<UsagePage, StoreError> {
     const SQLITE_HOURS: &str = sums!(sqlite hours,
-        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR t.slug IN (SELECT value FROM json_each($1)))");
+        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR u.tenant_id IN \
+         (SELECT t.id FROM tenants t WHERE t.slug IN (SELECT value FROM json_each($1))))");
     const SQLITE_MINUTES: &str = sums!(sqlite minutes,
-        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR t.slug IN (SELECT value FROM json_each($1)))");
+        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR u.tenant_id IN \
+         (SELECT t.id FROM tenants t WHERE t.slug IN (SELECT value FROM json_each($1))))");
     const POSTGRES_HOURS: &str = sums!(postgres hours,
-        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR t.slug IN (SELECT s.value FROM jsonb_array_elements_text($1) AS s (value)))");
+        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR u.tenant_id IN (SELECT t.id FROM tenants t \
+         WHERE t.slug IN (SELECT s.value FROM jsonb_array_elements_text($1) AS s (value))))");
     const POSTGRES_MINUTES: &str = sums!(postgres minutes,
-        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR t.slug IN (SELECT s.value FROM jsonb_array_elements_text($1) AS s (value)))");
+        "u.tenant_id IS NOT NULL AND ($1 IS NULL OR u.tenant_id IN (SELECT t.id FROM tenants t \
+         WHERE t.slug IN (SELECT s.value FROM jsonb_array_elements_text($1) AS s (value))))");
     let statement = match (&*transaction, query.width) {
         (Either::Sqlite(_), BucketWidth::Minute) => SQLITE_MINUTES,
         (Either::Sqlite(_), _) => SQLITE_HOURS,
@@ -164,7 +166,7 @@ pub(crate) async fn of_tenants(
     let window = Window::of(query);
     let slugs = json_list(slugs.iter().map(TenantSlug::to_string));
     let rows = fetch!(transaction, statement, slugs, query, window);
-    page(window, rows)
+    page(window, query, rows)
 }
 
 /// Tokens of prompts and answers of requests that began from `start` to before `end`, both on the edges of hours.
@@ -209,13 +211,16 @@ fn model_text(model: &ModelFilter) -> String {
     }
 }
 
-fn page(window: Window, rows: Vec<SumRow>) -> Result<UsagePage, StoreError> {
-    window.page(rows.into_iter().map(SumRow::into_sum).collect::<Result<_, _>>()?)
+fn page(window: Window, query: &UsageQuery, rows: Vec<SumRow>) -> Result<UsagePage, StoreError> {
+    window.page(rows.into_iter().map(|row| row.into_sum(query)).collect::<Result<_, _>>()?)
 }
 
 impl SumRow {
-    fn into_sum(self) -> Result<(i64, UsageSum), StoreError> {
+    fn into_sum(self, query: &UsageQuery) -> Result<(i64, UsageSum), StoreError> {
+        let told = |group| query.group_by.contains(&group) && !self.others;
+        let count = |column: i64| u64::try_from(column).map_err(StoreError::internal);
         let model = match (self.adapter.as_deref(), self.version) {
+            _ if !told(GroupBy::Model) => None,
             (Some(""), _) => Some(UsedModel::Base),
             (Some(name), Some(number)) => {
                 let name = AdapterName::parse(name).map_err(StoreError::internal)?;
@@ -223,10 +228,10 @@ impl SumRow {
             }
             _ => None,
         };
-        let count = |column: i64| u64::try_from(column).map_err(StoreError::internal);
+        let key = self.key_id.filter(|id| told(GroupBy::Key) && id.as_bytes() != NO_KEY.as_bytes());
         let sum = UsageSum {
-            tenant: self.tenant,
-            key: self.key_id.filter(|id| id.as_bytes() != NO_KEY.as_bytes()),
+            tenant: self.tenant.clone().filter(|_| told(GroupBy::Tenant)),
+            key,
             model,
             others: self.others,
             requests: count(self.requests)?,

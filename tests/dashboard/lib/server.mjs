@@ -18,9 +18,10 @@ export class Server {
   viewerKey = "a-viewers-key-that-is-long-enough-to-be-taken";
 
   /** With TENORA_TEST_DIST, files that were built there stand in for those within the binary. */
-  static async start(settings = {}) {
+  static async start(settings = {}, command = ["serve", "--demo", demo]) {
     const server = new Server();
     server.settings = settings;
+    server.command = command;
     server.data = await mkdtemp(path.join(tmpdir(), "tenora-dashboard-"));
     server.port = await freePort();
     server.url = `http://127.0.0.1:${server.port}`;
@@ -48,18 +49,20 @@ export class Server {
       },
       this.settings,
     );
-    this.child = spawn(process.env.TENORA_TEST_BINARY, ["serve", "--demo", demo], {
+    this.child = spawn(process.env.TENORA_TEST_BINARY, this.command, {
       env,
       stdio: ["ignore", "ignore", "inherit"],
     });
     const written = path.join(this.data, "demo-credentials.json");
-    const answers = async () => existsSync(written) && (await fetch(`${this.url}/readyz`)).ok;
+    const isDemo = this.command.includes("--demo");
+    const answers = async () =>
+      (!isDemo || existsSync(written)) && (await fetch(`${this.url}/readyz`)).ok;
     const end = Date.now() + START_MS;
     while (!(await answers().catch(() => false))) {
       if (this.child.exitCode !== null || Date.now() > end) throw new Error("the demo did not start");
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    this.credentials = JSON.parse(await readFile(written, "utf8"));
+    this.credentials = isDemo ? JSON.parse(await readFile(written, "utf8")) : {};
   }
 
   async halt() {
