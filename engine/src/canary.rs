@@ -7,10 +7,11 @@ use std::{collections::HashMap, time::Duration};
 use tokio::sync::OnceCell;
 
 use crate::{
+    backend::TokenStream,
     error::{AdapterRejection, EngineError},
+    frontend::Frontend,
     lora::codes,
-    request::{AdapterFiles, RankedToken, Sampling, Usage},
-    tokenizer::TextCodec,
+    request::{AdapterFiles, Event, RankedToken, Sampling, Usage},
 };
 
 /// What the models continue: letters, digits, code and another language, since an adapter may have learned any of it.
@@ -39,14 +40,36 @@ type Likeliest = Vec<(u32, f32)>;
 
 /// An answer to the prompt.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) likeliest: Likeliest,
-    pub(crate) usage: Usage,
-    pub(crate) adapter_bytes: usize,
+pub struct Answer {
+    likeliest: Likeliest,
+    usage: Usage,
+    adapter_bytes: usize,
+}
+
+impl Answer {
+    /// The whole answer to a trial.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn read(mut stream: TokenStream) -> Result<Self, EngineError> {
+        let mut likeliest = Vec::new();
+        while let Some(event) = stream.next_event().await {
+            match event? {
+                Event::Text { logprobs, .. } => {
+                    likeliest = logprobs.first().map_or(likeliest, |first| self::likeliest(&first.top));
+                }
+                Event::Finished { .. } => {}
+                Event::Done(usage) => {
+                    return Ok(Self { likeliest, usage, adapter_bytes: stream.progress().adapter_bytes() });
+                }
+            }
+        }
+        Err(EngineError::ShuttingDown)
+    }
 }
 
 /// The prompt, and the base model's answer to it once somebody has asked.
-pub(crate) struct Trials {
+pub struct Trials {
     prompt: Vec<u32>,
     base: OnceCell<Likeliest>,
     /// What a log probability may change by though nothing is different.
@@ -54,22 +77,23 @@ pub(crate) struct Trials {
 }
 
 impl Trials {
-    /// A prompt for a base model whose `(vocabulary, context)` has these sizes. `noise` is how far a logit may differ
-    /// between two batches; a log probability moves by at most twice that.
-    pub(crate) fn new(codec: &TextCodec, (vocab_size, context): (usize, usize), noise: f32) -> Self {
-        let text = codec.encode_text(TEXT).ok().filter(|tokens| !tokens.is_empty());
+    /// For one engine behind a frontend; a log probability moves by at most twice what a logit does.
+    pub fn of(frontend: &Frontend) -> Self {
+        let model = frontend.model();
+        let text = frontend.codec().encode_text(TEXT).ok().filter(|tokens| !tokens.is_empty());
         let mut prompt = text.unwrap_or_else(|| (0..PROMPT_TOKENS as u32).collect());
-        prompt.retain(|token| (*token as usize) < vocab_size);
-        prompt.truncate(PROMPT_TOKENS.min(context.saturating_sub(1)));
-        Self { prompt, base: OnceCell::new(), noise: 2.0 * noise }
+        prompt.retain(|token| (*token as usize) < model.vocab_size);
+        prompt.truncate(PROMPT_TOKENS.min(model.context_length.saturating_sub(1)));
+        Self { prompt, base: OnceCell::new(), noise: 2.0 * frontend.noise() }
     }
 
-    pub(crate) fn prompt(&self) -> Vec<u32> {
+    /// The prompt's tokens.
+    pub fn prompt(&self) -> Vec<u32> {
         self.prompt.clone()
     }
 
     /// One token, the likeliest, whatever it is, with its rivals.
-    pub(crate) fn sampling() -> Sampling {
+    pub fn sampling() -> Sampling {
         Sampling {
             temperature: 0.0,
             logprobs: Some(Sampling::MAX_LOGPROBS),
@@ -83,7 +107,7 @@ impl Trials {
     ///
     /// # Errors
     /// Those of asking. [`EngineError::Adapter`] with [`codes::DOES_NOTHING`]: the answers are the same.
-    pub(crate) async fn judge<A>(
+    pub async fn judge<A>(
         &self,
         files: AdapterFiles,
         ask: impl Fn(Option<AdapterFiles>) -> A,
@@ -122,7 +146,7 @@ impl Trials {
 }
 
 /// The likeliest tokens of an answer's one token.
-pub(crate) fn likeliest(top: &[RankedToken]) -> Likeliest {
+fn likeliest(top: &[RankedToken]) -> Likeliest {
     top.iter().map(|token| (token.id, token.logprob)).collect()
 }
 

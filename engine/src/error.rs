@@ -46,6 +46,9 @@ pub enum EngineError {
         /// How many may wait.
         limit: usize,
     },
+    /// Nothing that could answer can be reached: come back later.
+    #[error("no engine can answer now: {0}")]
+    Unavailable(String),
     /// The request's deadline came before its end; everything it held is free.
     #[error("the request was not finished by its deadline")]
     DeadlineExceeded,

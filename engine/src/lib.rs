@@ -3,8 +3,14 @@
 // In reading order: a module knows only those below it.
 mod handle;
 
-mod canary;
 mod plan;
+mod shared;
+
+mod canary;
+
+pub mod backend;
+
+mod frontend;
 
 mod worker;
 
@@ -40,13 +46,16 @@ pub mod request;
 pub mod config;
 pub mod error;
 
-pub use canary::Canary;
+pub use backend::{Backend, TokenStream};
+pub use canary::{Answer, Canary, Trials};
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};
 pub use error::{AdapterRejection, EngineError};
-pub use handle::{BaseInfo, Engine, Prepared, TokenStream};
+pub use frontend::{BaseInfo, Frontend, Prepared};
+pub use handle::Engine;
 pub use lora::{AdapterReport, ModuleNorm, Warning, check_offline as check_adapter_offline};
 pub use observer::{Observer, Step};
 pub use plan::Plan;
+pub use queue::{Queue, QueuePlace};
 pub use request::{
     AdapterFiles, CacheDomain, ChatMessage, Event, FinishReason, GenerateRequest, Progress, Prompt,
     RankedToken, ResponseFormat, Sampling, Timing, TokenLogprob, Usage,

@@ -1,6 +1,9 @@
 //! LoRA adapters as PEFT writes them: read strictly, fitted to the base model, and refused by name where they cannot be
 //! honoured exactly. Knows no device: a runner takes the tensors from the one pass over the file.
 
+mod plain;
+mod verified;
+
 pub(crate) mod read;
 
 mod fit;
@@ -17,6 +20,8 @@ mod json;
 
 pub mod codes;
 
+pub(crate) use plain::write_plain;
 pub use read::{check, check_offline};
 pub use report::AdapterReport;
 pub use values::{ModuleNorm, Warning};
+pub(crate) use verified::read_verified;

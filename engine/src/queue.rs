@@ -10,7 +10,7 @@ use crate::{error::EngineError, request::CacheDomain};
 
 /// All places.
 #[derive(Clone)]
-pub(crate) struct Queue(Arc<Places>);
+pub struct Queue(Arc<Places>);
 
 struct Places {
     limit: usize,
@@ -18,13 +18,14 @@ struct Places {
 }
 
 /// One place, given back when this is dropped.
-pub(crate) struct QueuePlace {
+pub struct QueuePlace {
     places: Arc<Places>,
     tenant: CacheDomain,
 }
 
 impl Queue {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// So many places.
+    pub fn new(limit: usize) -> Self {
         Self(Arc::new(Places { limit, taken: Mutex::default() }))
     }
 
@@ -32,7 +33,7 @@ impl Queue {
     ///
     /// # Errors
     /// [`EngineError::QueueFull`] for everybody, or for this tenant.
-    pub(crate) fn enter(&self, tenant: CacheDomain) -> Result<QueuePlace, EngineError> {
+    pub fn enter(&self, tenant: CacheDomain) -> Result<QueuePlace, EngineError> {
         let places = Arc::clone(&self.0);
         let mut taken = places.taken();
         let (all, own) = (taken.values().sum::<usize>(), taken.get(&tenant).copied().unwrap_or(0));

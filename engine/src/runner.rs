@@ -4,7 +4,6 @@
 pub mod cpu;
 pub mod reference;
 
-mod adapter_file;
 mod base;
 
 use std::{sync::Arc, time::Instant};

@@ -14,6 +14,7 @@ pub mod live;
 pub mod me;
 pub mod models;
 pub mod pushes;
+pub mod servers;
 pub mod session;
 pub mod tenants;
 pub mod uploads;

@@ -14,6 +14,7 @@ use tenora_engine::{
     AdapterFiles, AdapterReport, BaseInfo, CacheDomain, Canary, Capacity, Engine, EngineError,
     GenerateRequest, Prepared, Prompt, Sampling, Stats,
 };
+use tenora_fleet::Fleet;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout_at},
@@ -56,11 +57,20 @@ pub struct App {
     pub usage_events_kept: Duration,
     /// Private: a generation needs a [`Permit`].
     engine: Engine,
+    fleet: Option<Arc<Fleet>>,
     told: Told,
     names: Mutex<HashMap<(CacheDomain, [u8; 32]), Known>>,
     checks: Semaphore,
     canaries: Semaphore,
     pushes: Arc<Semaphore>,
+}
+
+/// What answers.
+pub struct Engines {
+    /// Requests go here.
+    pub engine: Engine,
+    /// The servers behind it; `None` = it is in this process.
+    pub fleet: Option<Arc<Fleet>>,
 }
 
 /// Who is told what happens.
@@ -117,7 +127,7 @@ impl App {
     /// Puts the parts together.
     pub fn new(
         store: AdapterStore,
-        engine: Engine,
+        Engines { engine, fleet }: Engines,
         admission: Admission,
         told: Told,
         usage_events_kept: Duration,
@@ -128,6 +138,7 @@ impl App {
             started_at: time::OffsetDateTime::now_utc().unix_timestamp(),
             usage_events_kept,
             engine,
+            fleet,
             told,
             names: Mutex::default(),
             checks: Semaphore::new(CONCURRENT_CHECKS),
@@ -144,6 +155,16 @@ impl App {
     /// Whether traces and metrics reach the collector; `None` = there is none.
     pub fn delivers_telemetry(&self) -> Option<bool> {
         self.told.exports.as_ref().map(|exports| !exports.is_failing())
+    }
+
+    /// Whether anything can answer just now.
+    pub fn engine_is_ready(&self) -> bool {
+        self.engine.is_ready()
+    }
+
+    /// The servers behind the engine; `None` = it is in this process.
+    pub fn fleet(&self) -> Option<&Fleet> {
+        self.fleet.as_deref()
     }
 
     /// What the engine is doing.

@@ -8,13 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 use tenora_adapter_store::{
     AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, Maintenance, RoleName, StoreConfig,
 };
-use tenora_engine::{Engine, EngineConfig, Observer};
+use tenora_engine::{Engine, EngineConfig, EngineError, Frontend, LoadProgress, Observer};
+use tenora_fleet::{Fleet, FleetSettings};
 
 use crate::{
     admission::Admission,
-    app::{App, Told},
+    app::{App, Engines, Told},
     auth::{Authenticator, OperatorKeys, jwt::Issuers, session::Sessions},
-    config::{Config, EngineSettings, Mode},
+    config::{Config, EngineSettings, Mode, VllmSettings},
     demo, gauges, hub,
     limits::Limiter,
     live::Live,
@@ -31,9 +32,12 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it tries to deliver the last traces and metrics.
 const TELEMETRY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a vLLM server is not asked again for an adapter that it could not load.
+const LOAD_REST: Duration = Duration::from_secs(5);
+
 /// Serves until the process is asked to stop.
 pub async fn serve(mode: Mode) -> anyhow::Result<()> {
-    let config = Config::from_env(&mode)?;
+    let mut config = Config::from_env(&mode)?;
     let telemetry = Telemetry::start(&config.server.log, &config.telemetry)?;
     config.notices.iter().for_each(|notice| tracing::warn!("{notice}"));
     let listener = server::bind(config.server.listen)?;
@@ -50,7 +54,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
         .context("cannot open the adapter store")?;
     let model = hub::folder(&config.engine, &data_dir).await?;
     let metrics = Arc::new(Metrics::new(&telemetry.meter(), &config.engine.model.id()));
-    let engine = start_engine(engine_config(&config.engine, model), metrics.clone()).await?;
+    let engines = start_engines(&mut config, model, &pepper, metrics.clone()).await?;
     let authenticator = Data::new(Authenticator::new(
         store.clone(),
         OperatorKeys { admin: admin_key.clone(), viewer: config.server.viewer_key.clone() },
@@ -62,7 +66,7 @@ pub async fn serve(mode: Mode) -> anyhow::Result<()> {
     let retention = tokio::spawn(delete_old_events(store.clone(), config.store.usage_events_kept));
     let told =
         Told { metrics: metrics.clone(), exports: telemetry.exports(), content: config.telemetry.content };
-    let app = Data::new(App::new(store, engine, admission, told, config.store.usage_events_kept));
+    let app = Data::new(App::new(store, engines, admission, told, config.store.usage_events_kept));
     gauges::register(&telemetry.meter(), &app, telemetry.exports());
     let review = tokio::spawn({
         let app = app.clone().into_inner();
@@ -137,21 +141,79 @@ async fn admission(config: &Config, store: &AdapterStore) -> anyhow::Result<Admi
     Ok(Admission::open(limiter, meter, config.default_limits, config.server.request_timeout))
 }
 
+/// What the settings name to answer requests.
+async fn start_engines(
+    config: &mut Config,
+    model: PathBuf,
+    pepper: &SecretString,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<Engines> {
+    let model = engine_config(&config.engine, model);
+    match config.vllm.take() {
+        None => Ok(Engines { engine: start_engine(model, observer).await?, fleet: None }),
+        Some(vllm) => start_fleet(model, fleet_settings(vllm, &config.engine, pepper), observer).await,
+    }
+}
+
 async fn start_engine(config: EngineConfig, observer: Arc<dyn Observer>) -> anyhow::Result<Engine> {
+    let engine = reading(config, |config, progress| Engine::start(config, observer, progress)).await?;
+    let base = engine.base();
+    tracing::info!(model = base.id, parameters = base.parameters, "The base model is resident");
+    Ok(engine)
+}
+
+/// An engine whose requests vLLM servers answer: here are the model's tokenizer, its template and its name.
+async fn start_fleet(
+    config: EngineConfig,
+    settings: FleetSettings,
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<Engines> {
+    let open = |config: EngineConfig, progress: &dyn Fn(LoadProgress)| {
+        Frontend::open(&config, tenora_fleet::NOISE, progress)
+    };
+    let frontend = reading(config, open).await?;
+    let fleet = Fleet::start(frontend.clone(), settings, observer).await;
+    let fleet = Arc::new(fleet.context("cannot use TENORA_VLLM_ADAPTER_DIR")?);
+    for server in fleet.servers() {
+        tracing::info!(server = %server.url, state = ?server.state, "A vLLM server");
+    }
+    Ok(Engines { engine: Engine::new(frontend, fleet.clone()), fleet: Some(fleet) })
+}
+
+/// Reads a model's folder on a thread of its own, and shows how far it has come.
+async fn reading<T: Send + 'static>(
+    config: EngineConfig,
+    read: impl FnOnce(EngineConfig, &dyn Fn(LoadProgress)) -> Result<T, EngineError> + Send + 'static,
+) -> anyhow::Result<T> {
     tracing::info!(folder = %config.model.display(), "Loading the base model");
     let bar = progress::bytes("Loading the base model");
     let loading = bar.clone();
     let started = tokio::task::spawn_blocking(move || {
-        Engine::start(config, observer, &move |progress| {
+        read(config, &move |progress| {
             loading.set_length(progress.total);
             loading.set_position(progress.done);
         })
     });
-    let engine = started.await?.context("cannot start the engine")?;
+    let started = started.await?.context("cannot start the engine")?;
     bar.finish_and_clear();
-    let base = engine.base();
-    tracing::info!(model = base.id, parameters = base.parameters, "The base model is resident");
-    Ok(engine)
+    Ok(started)
+}
+
+fn fleet_settings(vllm: VllmSettings, engine: &EngineSettings, pepper: &SecretString) -> FleetSettings {
+    FleetSettings {
+        servers: vllm.servers,
+        api_key: vllm.api_key,
+        model: vllm.model.unwrap_or_else(|| engine.model.id()),
+        folder: vllm.folder,
+        folder_there: vllm.folder_there,
+        folder_bytes: vllm.folder_bytes,
+        adapters_per_server: vllm.adapters_per_server,
+        queue_limit: engine.queue_limit,
+        load_timeout: vllm.load_timeout,
+        load_rest: LOAD_REST,
+        // The pepper is the same in all processes that share a database.
+        salt_key: pepper.expose_secret().as_bytes().to_vec().into(),
+    }
 }
 
 pub(crate) fn engine_config(settings: &EngineSettings, model: PathBuf) -> EngineConfig {

@@ -11,6 +11,7 @@ mod key;
 mod me;
 mod push;
 mod rollout;
+mod servers;
 mod store;
 mod table;
 
@@ -73,6 +74,9 @@ enum Command {
     /// Make, list, suspend, limit and delete tenants. Needs the admin key.
     #[command(subcommand)]
     Tenant(admin::TenantCommand),
+    /// Look at the vLLM servers behind a gateway, and take one out. Needs the admin key.
+    #[command(subcommand)]
+    Server(servers::ServerCommand),
     /// Make, list, rotate and revoke API keys: a named tenant's with the admin key, one's own with a key that has keys:write.
     #[command(subcommand)]
     Key(key::Command),
@@ -105,6 +109,7 @@ impl Cli {
             Command::Tenant(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Usage(command) => command.run().await,
+            Command::Server(command) => command.run().await,
             Command::Audit(command) => command.run().await,
         }
     }

@@ -98,7 +98,19 @@ pub async fn examine(config: &Config, mut tell: impl FnMut(Finding)) {
     if let Some(otlp) = &config.telemetry.otlp {
         tell(collector(otlp).await);
     }
-    model(config).into_iter().for_each(&mut tell);
+    match &config.vllm {
+        None => model(config).into_iter().for_each(&mut tell),
+        Some(vllm) => {
+            let base = vllm.model.clone().unwrap_or_else(|| config.engine.model.id());
+            for server in &vllm.servers {
+                tell(match tenora_fleet::probe(server, vllm.api_key.clone(), &base).await {
+                    Ok(()) => good("vllm", format!("{server} answers, and has {base}")),
+                    Err(problem) => bad("vllm", format!("{server}: {problem}")),
+                });
+            }
+            tell(adapter_dir(&vllm.folder));
+        }
+    }
     machine().into_iter().for_each(tell);
 }
 
@@ -242,6 +254,25 @@ async fn collector(otlp: &OtlpSettings) -> Finding {
         Err(_) => {
             advice("telemetry", format!("{endpoint} does not answer within 5 s; serving goes on without"))
         }
+    }
+}
+
+/// Adapters can be written for the servers.
+fn adapter_dir(dir: &Path) -> Finding {
+    let probe = dir.join(format!(".tenora-doctor-{}", std::process::id()));
+    let written = fs::create_dir_all(dir).and_then(|()| fs::write(&probe, b"ok"));
+    _ = fs::remove_file(&probe);
+    let shown = dir.display();
+    match written {
+        Ok(()) => {
+            good("adapters", format!("{shown} can be written; every vLLM server must see the same folder"))
+        }
+        Err(error) => bad(
+            "adapters",
+            format!(
+                "{shown} cannot be written: {error}; choose another with TENORA_VLLM_ADAPTER_DIR, or give this user the right"
+            ),
+        ),
     }
 }
 

@@ -264,6 +264,9 @@ pub enum ApiError {
     /// The keys that would tell whether a token is right cannot be fetched.
     #[error("The server cannot reach the issuer of this token to check it. Try again shortly.")]
     IssuerUnavailable(#[source] Box<dyn Cause + Send + Sync>),
+    /// No engine that answers can be reached; the cause is for the log.
+    #[error("No engine can answer just now; try again.")]
+    EngineUnavailable(#[source] Box<dyn Cause + Send + Sync>),
     /// The database, the blobs or the cache cannot be reached.
     #[error("The server cannot reach its storage. Try again shortly.")]
     StorageUnavailable(#[source] Box<dyn Cause + Send + Sync>),
@@ -340,7 +343,9 @@ impl ApiError {
             Self::Internal(cause) => {
                 tracing::error!(cause = chain(cause.as_ref()), "Request failed by a fault of ours");
             }
-            Self::StorageUnavailable(cause) | Self::IssuerUnavailable(cause) => {
+            Self::StorageUnavailable(cause)
+            | Self::IssuerUnavailable(cause)
+            | Self::EngineUnavailable(cause) => {
                 tracing::warn!(cause = chain(cause.as_ref()), "What is needed to answer cannot be reached");
             }
             Self::PushRefused { cause, .. } => cause.log(),

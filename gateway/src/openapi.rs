@@ -9,7 +9,7 @@ use utoipa::{
 use crate::{
     api::{
         adapters, aliases, audit, chat, completions, dashboard, docs, health, keys, limits, live, me, models,
-        pushes, session, tenants, uploads, usage, versions,
+        pushes, servers, session, tenants, uploads, usage, versions,
     },
     error::ApiResult,
     guard::Unproven,
@@ -35,7 +35,7 @@ use crate::{
         me::show, limits::show, keys::list, keys::create, keys::revoke, keys::rotate,
         tenants::create, tenants::list, tenants::show, tenants::update, tenants::delete,
         keys::create_for, keys::list_of, keys::revoke_of, keys::rotate_of,
-        audit::list, limits::defaults,
+        audit::list, limits::defaults, servers::list, servers::update,
         usage::own, usage::all,
         health::about, health::alive, health::ready, document,
         docs::page, docs::style, docs::script,

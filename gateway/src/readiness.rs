@@ -13,7 +13,10 @@ pub async fn of(app: &App) -> (StatusCode, Readiness) {
     let health = app.store.health().await;
     let (limits, metering) = app.admission.status();
     let checks = Checks {
-        model: if app.admission.is_draining() { State::Stopping } else { State::Ok },
+        model: match app.admission.is_draining() {
+            true => State::Stopping,
+            false => state(app.engine_is_ready()),
+        },
         database: state(health.database),
         blobs: state(health.blobs),
         redis: health.redis.map_or(State::Unused, state),
@@ -29,7 +32,9 @@ pub async fn of(app: &App) -> (StatusCode, Readiness) {
             Some(true) => State::Ok,
         },
     };
-    let lost = checks.metering == State::Unreachable || !(health.database || health.believed);
+    let lost = checks.metering == State::Unreachable
+        || checks.model == State::Unreachable
+        || !(health.database || health.believed);
     if checks.model == State::Stopping {
         (StatusCode::SERVICE_UNAVAILABLE, Readiness { status: State::Stopping, checks })
     } else if lost {

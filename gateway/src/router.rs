@@ -9,7 +9,7 @@ use actix_web::{
 use crate::{
     api::{
         adapters, aliases, audit, chat, completions, dashboard, docs, health, keys, limits, live, me, models,
-        pushes, session, tenants, uploads, usage, versions,
+        pushes, servers, session, tenants, uploads, usage, versions,
     },
     body, cors,
     error::{ApiError, ApiResult},
@@ -75,6 +75,8 @@ pub fn routes() -> Vec<Route> {
         delete("/admin/v1/tenants/{slug}/keys/{id}", Operator, keys::revoke_of),
         post("/admin/v1/tenants/{slug}/keys/{id}/rotate", Operator, keys::rotate_of),
         get("/admin/v1/limits", OperatorRead, limits::defaults),
+        get("/admin/v1/servers", OperatorRead, servers::list),
+        patch("/admin/v1/servers", Operator, servers::update),
         get("/admin/v1/audit", OperatorRead, audit::list),
         get("/v1/usage", UsageRead, usage::own),
         get("/admin/v1/usage", OperatorRead, usage::all),

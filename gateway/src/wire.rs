@@ -13,6 +13,7 @@ pub mod me;
 pub mod models;
 pub mod pushes;
 pub mod response_format;
+pub mod servers;
 pub mod session;
 pub mod tenants;
 pub mod uploads;

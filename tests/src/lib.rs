@@ -3,6 +3,8 @@
 //!
 //! The suites run the binary that `make` has built; everything they see, they see as a client.
 
+pub mod vllm;
+
 mod bucket;
 mod collector;
 mod production;

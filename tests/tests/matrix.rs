@@ -95,6 +95,9 @@ impl World {
         match (route.method.as_str(), route.path) {
             ("POST", "/admin/v1/tenants") => json(route.path, json!({"slug": self.fresh_slug().await})),
             ("PATCH", "/admin/v1/tenants/{slug}") => json("/admin/v1/tenants/acme", json!({"name": "Acme"})),
+            ("PATCH", "/admin/v1/servers") => {
+                json(route.path, json!({"url": "http://gpu-1:8000", "draining": true}))
+            }
             ("DELETE", "/admin/v1/tenants/{slug}") => {
                 let slug = self.fresh_slug().await;
                 self.server.admin(&self.settings).post("/admin/v1/tenants", &json!({"slug": slug})).await;
@@ -290,7 +293,10 @@ async fn every_route_meets_every_kind_of_credential() {
                 assert_eq!(world.status(&route, &acme).await, wrong_key, "{what}: a tenant's key");
                 let looking = if route.access == Access::AdminRead { ok(right) } else { lacks_scope.clone() };
                 assert_eq!(world.status(&route, &viewer).await, looking, "{what}: who may only look");
-                assert_eq!(world.status(&route, &admin).await, ok(right), "{what}: the right key");
+                // The demo's engine is in its own process.
+                let serverless = route.method == "PATCH" && route.path == "/admin/v1/servers";
+                let answer = if serverless { (400, "invalid_value".to_owned()) } else { ok(right) };
+                assert_eq!(world.status(&route, &admin).await, answer, "{what}: the right key");
             }
         }
     }

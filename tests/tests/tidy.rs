@@ -10,7 +10,7 @@ use tenora_tests::repository;
 
 /// Lines of code of one file outside tests.
 const MAX_CODE_LINES: usize = 400;
-const CRATES: [&str; 5] = ["gateway", "adapter-store", "engine", "bench", "tests"];
+const CRATES: [&str; 6] = ["gateway", "adapter-store", "fleet", "engine", "bench", "tests"];
 
 fn files_under(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -173,7 +173,7 @@ fn the_environment_is_read_in_one_place() {
         let reads = text.contains("env::var") && !may;
         reads.then(|| format!("{name} reads the environment"))
     };
-    let sources = ["gateway/src", "adapter-store/src", "engine/src", "bench/src"];
+    let sources = ["gateway/src", "adapter-store/src", "fleet/src", "engine/src", "bench/src"];
     fail_on(&rust_files(&sources).into_iter().filter_map(reads).collect::<Vec<_>>());
 }
 

@@ -111,6 +111,8 @@ pub const DIGEST_MISMATCH: &str = "adapter_digest_mismatch";
 pub const UNREADABLE: &str = "adapter_unreadable";
 /// The device could not take the adapter.
 pub const NOT_LOADED: &str = "adapter_not_loaded";
+/// A remote engine does not take the adapter; the message has its words.
+pub const ENGINE_REFUSED: &str = "adapter_engine_refused";
 /// This engine has taken the adapter out of service; the message says why.
 pub const DISABLED: &str = "adapter_disabled";
 /// The adapter takes more memory than all adapters together may.
@@ -156,4 +158,4 @@ pub const CHECKS: [(&str, &[&str]); 13] = [
 ];
 
 /// What can become of an adapter that passed them, when it is to be used.
-pub const IN_USE: [&str; 3] = [DIGEST_MISMATCH, NOT_LOADED, DISABLED];
+pub const IN_USE: [&str; 4] = [DIGEST_MISMATCH, NOT_LOADED, ENGINE_REFUSED, DISABLED];

@@ -57,6 +57,11 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Whether a folder has weights.
+    pub fn is_in(dir: &Path) -> bool {
+        [SINGLE, INDEX].iter().any(|file| dir.join(file).exists())
+    }
+
     /// Bytes of the tensors in the file.
     pub fn weight_bytes(&self) -> u64 {
         self.bytes

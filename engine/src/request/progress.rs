@@ -45,7 +45,7 @@ impl Mark {
 
 impl Progress {
     /// A request that is submitted now.
-    pub(crate) fn submitted_now() -> Self {
+    pub fn submitted_now() -> Self {
         Self {
             submitted: Instant::now(),
             adapter_ready: Mark::default(),
@@ -90,11 +90,13 @@ impl Progress {
         self.was_resident.load(Relaxed)
     }
 
-    pub(crate) fn arrived(&self, was_resident: bool) {
+    /// Whether the adapter, if there is one, is in memory when the request comes.
+    pub fn arrived(&self, was_resident: bool) {
         self.was_resident.store(was_resident, Relaxed);
     }
 
-    pub(crate) fn adapter_is_ready(&self) {
+    /// The adapter is in memory.
+    pub fn adapter_is_ready(&self) {
         self.adapter_ready.set_once(self.submitted.elapsed());
     }
 
@@ -117,16 +119,22 @@ impl Progress {
         self.first_row.get().is_some()
     }
 
-    pub(crate) fn begun(&self, prompt: usize, cached: usize) {
+    /// The first row of a prompt is scheduled, so many tokens of which were reused; may be told again when more is known.
+    pub fn begun(&self, prompt: usize, cached: usize) {
         self.first_row.set_once(self.submitted.elapsed());
         self.prompt_tokens.store(prompt as u32, Relaxed);
         self.cached_tokens.store(cached as u32, Relaxed);
     }
 
     pub(crate) fn generated(&self) {
+        self.generated_in_all(self.completion_tokens.load(Relaxed) + 1);
+    }
+
+    /// So many tokens are generated over all choices; fewer than before count as so many.
+    pub fn generated_in_all(&self, tokens: u32) {
         let after = self.submitted.elapsed();
         self.first_token.set_once(after);
         self.last_token.set(after);
-        self.completion_tokens.fetch_add(1, Relaxed);
+        self.completion_tokens.fetch_max(tokens, Relaxed);
     }
 }

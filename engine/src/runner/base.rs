@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::{
     config::{EngineConfig, LoadProgress},
     error::EngineError,
@@ -30,6 +32,29 @@ impl BaseFacts {
         let (mut base, checkpoint) = Self::look(config)?;
         base.fingerprint = checkpoint.fingerprint(&base.model, progress)?;
         Ok((base, checkpoint))
+    }
+
+    /// A base model whose weights may be elsewhere: then its configuration and its tokenizer name it.
+    pub(crate) fn of_folder(
+        config: &EngineConfig,
+        progress: &dyn Fn(LoadProgress),
+    ) -> Result<Self, EngineError> {
+        if Checkpoint::is_in(&config.model) {
+            return Self::open(config, progress).map(|(base, _)| base);
+        }
+        let model = Arc::new(served_model(config)?);
+        let mut hash = Sha256::new();
+        for file in ["config.json", "tokenizer.json"] {
+            let path = config.model.join(file);
+            let bytes = std::fs::read(&path).map_err(|error| EngineError::BaseModel {
+                path: path.clone(),
+                problem: format!("cannot be read: {error}; copy it from the model's own folder"),
+            })?;
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(&bytes);
+        }
+        let fingerprint = hex::encode(hash.finalize());
+        Ok(Self { model, fingerprint, weight_bytes: 0, parameters: 0 })
     }
 
     /// The same but for the fingerprint, for which every byte would have to be read.

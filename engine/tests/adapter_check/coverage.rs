@@ -30,7 +30,7 @@ const LIST: [(u8, &str, &[&str]); 18] = [
 ];
 
 /// Codes that need more than two files, with the test that produces each.
-const ELSEWHERE: [(&str, &str, &str); 5] = [
+const ELSEWHERE: [(&str, &str, &str); 6] = [
     (codes::UNREADABLE, "tests/adapter_check/main.rs", "the_loader_keeps_nothing_but_the_promised_bytes"),
     (
         codes::DIGEST_MISMATCH,
@@ -47,6 +47,11 @@ const ELSEWHERE: [(&str, &str, &str); 5] = [
         codes::NOT_LOADED,
         "src/residency/tests.rs",
         "a_load_that_the_device_refuses_is_no_fault_of_the_adapter",
+    ),
+    (
+        codes::ENGINE_REFUSED,
+        "../fleet/tests/engines/faults.rs",
+        "loads_that_are_refused_or_fail_or_hang_are_told_or_done_elsewhere",
     ),
 ];
 

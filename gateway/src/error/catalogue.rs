@@ -186,6 +186,7 @@ impl ApiError {
             Self::MeteringUnavailable => later("metering_unavailable", 5),
             Self::IssuerUnavailable(_) => later("identity_provider_unavailable", 2),
             Self::StorageUnavailable(_) => later("storage_unavailable", 2),
+            Self::EngineUnavailable(_) => later("engine_unavailable", 1),
             Self::Internal(_) => Entry {
                 status: S::INTERNAL_SERVER_ERROR,
                 kind: Kind::Server,

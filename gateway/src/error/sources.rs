@@ -17,6 +17,7 @@ impl From<EngineError> for ApiError {
             EngineError::QueueFull { .. } => Self::QueueFull,
             EngineError::ShuttingDown => Self::ShuttingDown,
             EngineError::DeadlineExceeded => Self::RequestTimeout,
+            away @ EngineError::Unavailable(_) => Self::EngineUnavailable(Box::new(away)),
             fault @ (EngineError::BaseModel { .. }
             | EngineError::NotFinite { .. }
             | EngineError::Fault(_)) => Self::internal(fault),

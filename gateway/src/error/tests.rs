@@ -70,6 +70,7 @@ fn every_error() -> Vec<ApiError> {
         ApiError::MeteringUnavailable,
         ApiError::IssuerUnavailable("secret".into()),
         ApiError::StorageUnavailable("secret".into()),
+        ApiError::EngineUnavailable("secret".into()),
         ApiError::internal("secret"),
     ]
 }

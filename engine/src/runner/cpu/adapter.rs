@@ -7,10 +7,13 @@ use safetensors::Dtype;
 use super::floats::{Floats, whole_panels};
 use crate::{
     error::AdapterRejection,
-    lora::read::{FloatType, PlacedTensor, Side},
+    lora::{
+        read::{FloatType, PlacedTensor, Side},
+        read_verified,
+    },
     model::{ModelConfig, Projection},
     request::AdapterFiles,
-    runner::{AdapterLoader, ResidentAdapter, adapter_file::read_verified},
+    runner::{AdapterLoader, ResidentAdapter},
 };
 
 /// A resident adapter.

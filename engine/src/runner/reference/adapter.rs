@@ -9,10 +9,11 @@ use crate::{
     lora::{
         codes,
         read::{FloatType, PlacedTensor, Side},
+        read_verified,
     },
     model::{ModelConfig, Projection},
     request::AdapterFiles,
-    runner::{AdapterLoader, ResidentAdapter, adapter_file::read_verified},
+    runner::{AdapterLoader, ResidentAdapter},
 };
 
 /// A resident adapter.

@@ -1,4 +1,4 @@
-//! The one pass over an adapter's files that every runner's loader makes: hash, check, and hand each tensor over.
+//! The one pass over an adapter's files that everybody makes who loads it: hash, check, and hand each tensor over.
 
 use std::{
     fs::File,
@@ -7,19 +7,15 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    error::AdapterRejection,
-    lora::{
-        codes,
-        read::{self, Sink},
-    },
-    model::ModelConfig,
-    request::AdapterFiles,
+use super::{
+    codes,
+    read::{self, Sink},
 };
+use crate::{error::AdapterRejection, model::ModelConfig, request::AdapterFiles};
 
 /// Reads both files once and hands the tensors to the sink. What it took may be used only when this returns well: then
 /// the files are those of the digest.
-pub(super) fn read_verified(
+pub(crate) fn read_verified(
     files: &AdapterFiles,
     (model, max_rank): (&ModelConfig, usize),
     sink: Sink<'_>,
