@@ -106,7 +106,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The limits of a tenant that has none of its own. */
+        /** The server's defaults: what a tenant may use at most that has no limits of its own. */
         get: {
             parameters: {
                 query?: never;
@@ -199,6 +199,96 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/admin/v1/servers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The vLLM servers that this gateway asks; none when the engine is in this process. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["List_EngineServer"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Gives a vLLM server no more requests of this gateway, or some again. What it answers goes on. */
+        patch: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["EngineServerUpdate"];
+                };
+            };
+            responses: {
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["EngineServer"];
+                    };
+                };
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ErrorEnvelope"];
+                    };
+                };
+            };
+        };
         trace?: never;
     };
     "/admin/v1/tenants": {
@@ -441,11 +531,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A tenant's adapters, by name unless another order is asked for, for the operator. */
+        /** A tenant's adapters, for the operator. */
         get: {
             parameters: {
                 query?: {
-                    /** @description Continue after this id: the last page's `last_id`. */
+                    /** @description Continue after this adapter: the last page's `last_id`. */
                     after?: string;
                     /** @description How many, from 1 to 100; 20 when left out. */
                     limit?: number;
@@ -855,8 +945,8 @@ export interface paths {
                     /** @description Only requests of these tenants, by slug; for the operator. */
                     project_ids?: string[];
                     /**
-                     * @description On this page, tell only so many groups apart, those with the most tokens; the rest is one result with `others: true`
-                     *     per bucket. Left out: all.
+                     * @description Tell only so many groups apart on a page, those with the most tokens, from 1 to 100; what the others used is one more
+                     *     result of each bucket.
                      */
                     top?: number;
                     /** @description How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440). */
@@ -1332,7 +1422,7 @@ export interface paths {
         get: {
             parameters: {
                 query?: {
-                    /** @description Continue after this id: the last page's `last_id`. */
+                    /** @description Continue after this adapter: the last page's `last_id`. */
                     after?: string;
                     /** @description How many, from 1 to 100; 20 when left out. */
                     limit?: number;
@@ -3141,8 +3231,8 @@ export interface paths {
                     /** @description Only requests of these tenants, by slug; for the operator. */
                     project_ids?: string[];
                     /**
-                     * @description On this page, tell only so many groups apart, those with the most tokens; the rest is one result with `others: true`
-                     *     per bucket. Left out: all.
+                     * @description Tell only so many groups apart on a page, those with the most tokens, from 1 to 100; what the others used is one more
+                     *     result of each bucket.
                      */
                     top?: number;
                     /** @description How many buckets: `1d` 7 (at most 31), `1h` 24 (168), `1m` 60 (1440). */
@@ -3289,7 +3379,7 @@ export interface components {
             waiting: number;
         };
         /**
-         * @description By name or by age; `-` turns it round.
+         * @description An order of adapters.
          * @enum {string}
          */
         AdaptersOrder: "name" | "-name" | "created_at" | "-created_at";
@@ -3763,7 +3853,7 @@ export interface components {
         };
         /** @description `/admin/v1/limits`: what a tenant may use at most that has no limits of its own. */
         DefaultLimits: {
-            /** @description The server's own; null is no limit. */
+            /** @description The server's defaults. */
             limits: components["schemas"]["Limits"];
             /** @description Always `limits`. */
             object: string;
@@ -3812,6 +3902,52 @@ export interface components {
             id: string;
             /** @description Always `adapter.version`. */
             object: string;
+        };
+        /** @description A vLLM server, as this gateway sees it. */
+        EngineServer: {
+            /**
+             * Format: int64
+             * @description Adapters that this gateway knows to be there.
+             */
+            adapters: number;
+            /**
+             * Format: int64
+             * @description Requests of this gateway that it answers.
+             */
+            in_flight: number;
+            /**
+             * Format: double
+             * @description Part of its KV blocks that are in use, from 0 to 1.
+             */
+            kv_used: number;
+            /** @description Always `server`. */
+            object: string;
+            /**
+             * Format: int64
+             * @description Requests that it runs, of everybody.
+             */
+            running: number;
+            /** @description How it is. */
+            state: components["schemas"]["EngineServerState"];
+            /** @description Its address. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Requests that wait there, of everybody.
+             */
+            waiting: number;
+        };
+        /**
+         * @description How a vLLM server is.
+         * @enum {string}
+         */
+        EngineServerState: "ok" | "draining" | "unreachable" | "failing" | "other_model";
+        /** @description What to change of a vLLM server. */
+        EngineServerUpdate: {
+            /** @description Whether it gets no more requests from this gateway. Until the gateway is started again. */
+            draining: boolean;
+            /** @description Its address, as the list has it. */
+            url: string;
         };
         /** @description The failure. */
         ErrorBody: {
@@ -4142,6 +4278,51 @@ export interface components {
                 tenant: string;
                 /** @description Such as `key.revoke`. */
                 type: string;
+            }[];
+            /** @description Where this page begins. */
+            first_id: string | null;
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where this page ends: the next page's `after`. */
+            last_id: string | null;
+            /** @description Always `list`. */
+            object: string;
+        };
+        /** @description One page of things. */
+        List_EngineServer: {
+            /** @description The things. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Adapters that this gateway knows to be there.
+                 */
+                adapters: number;
+                /**
+                 * Format: int64
+                 * @description Requests of this gateway that it answers.
+                 */
+                in_flight: number;
+                /**
+                 * Format: double
+                 * @description Part of its KV blocks that are in use, from 0 to 1.
+                 */
+                kv_used: number;
+                /** @description Always `server`. */
+                object: string;
+                /**
+                 * Format: int64
+                 * @description Requests that it runs, of everybody.
+                 */
+                running: number;
+                /** @description How it is. */
+                state: components["schemas"]["EngineServerState"];
+                /** @description Its address. */
+                url: string;
+                /**
+                 * Format: int64
+                 * @description Requests that wait there, of everybody.
+                 */
+                waiting: number;
             }[];
             /** @description Where this page begins. */
             first_id: string | null;
@@ -4730,7 +4911,7 @@ export interface components {
             adapters: string[] | null;
             /** @description Its id. */
             id: string;
-            /** @description What it is for. */
+            /** @description What it is for; null where that cannot be read just now. */
             name: string | null;
         };
         /** @description The tenant that is signed in. */
@@ -4836,7 +5017,7 @@ export interface components {
             status?: string | null;
         };
         /**
-         * @description By slug or by age; `-` turns it round.
+         * @description An order of tenants.
          * @enum {string}
          */
         TenantsOrder: "slug" | "-slug" | "created_at" | "-created_at";
@@ -4995,7 +5176,7 @@ export interface components {
             model: string | null;
             /**
              * Format: int64
-             * @description Of these, requests that ended with an error or were cut off by the server.
+             * @description Those of them that ended with an error, or that the server cut off.
              */
             num_failed_requests: number;
             /**
@@ -5005,7 +5186,7 @@ export interface components {
             num_model_requests: number;
             /** @description Always `organization.usage.completions.result`. */
             object: string;
-            /** @description Whether it sums all groups beyond `top`; `project_id`, `api_key_id` and `model` are null then. */
+            /** @description Whether this is the sum of all groups beyond `top`, which are not told apart. */
             others: boolean;
             /**
              * Format: int64
