@@ -16,6 +16,7 @@ export type UsagePage = Schemas["UsagePage"];
 export type UsageBucket = Schemas["UsageBucket"];
 export type UsageResult = Schemas["UsageResult"];
 export type Limits = Schemas["Limits"];
+export type EngineServer = Schemas["EngineServer"];
 
 export type Scope = "chat" | "models:read" | "adapters:read" | "adapters:write" | "usage:read" | "keys:write";
 export type Role = "admin" | "viewer" | "tenant";

@@ -33,7 +33,8 @@ export function Memory({ now, operator }: { now: Now; operator: boolean }) {
     >
       {operator && (
         <div className={classes.gauges}>
-          {adapters.bytes !== null && (
+          {/* On vLLM servers it is theirs to fill. */}
+          {adapters.bytes !== null && adapters.limit_bytes > 0 && (
             <Gauge
               label="Adapter memory"
               part={adapters.bytes}

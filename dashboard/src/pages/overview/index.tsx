@@ -11,6 +11,7 @@ import { Figures } from "./Figures";
 import { Memory } from "./Memory";
 import classes from "./overview.module.css";
 import { Ready } from "./Ready";
+import { Servers } from "./Servers";
 
 export function Overview() {
   const { operator, session } = useSession();
@@ -35,6 +36,7 @@ export function Overview() {
         <div className={classes.page} data-stale={live.status !== "live"}>
           <Figures now={now} operator={operator} />
           <Charts points={live.points} />
+          {operator && <Servers />}
           <div className={operator ? classes.columns : undefined}>
             <Memory now={now} operator={operator} />
             {operator && <BusyTenants tenants={now.tenants} />}

@@ -225,6 +225,10 @@ export const REFUSALS: Readonly<Record<string, Refusal>> = {
     means: "The device could not take it; 500 as well.",
     todo: "Try again; else the operator looks at the log.",
   },
+  adapter_engine_refused: {
+    means: "With vLLM servers: none of them takes it; the message has their words.",
+    todo: "The operator looks at their limits: --max-lora-rank, --max-loras.",
+  },
   adapter_disabled: {
     means: "The engine has found it faulty and taken it out of service (409).",
     todo: "The message says why; push a better version.",
