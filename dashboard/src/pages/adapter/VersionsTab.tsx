@@ -110,7 +110,7 @@ function columnsOf({
         </Text>
       ),
     },
-    { key: "state", head: "State", width: 110, cell: (version) => <VersionState version={version} /> },
+    { key: "state", head: "State", width: 96, cell: (version) => <VersionState version={version} /> },
     {
       key: "aliases",
       head: "Named by",
@@ -127,7 +127,7 @@ function columnsOf({
     },
     {
       key: "requests",
-      head: `Requests, ${USAGE_DAYS} d`,
+      head: `Req. ${USAGE_DAYS} d`,
       right: true,
       cell: ({ model }) => (usage ? count(usage.get(model)?.requests ?? 0) : "–"),
     },
@@ -174,7 +174,7 @@ function Digest({ digest }: { digest: string }) {
   return (
     <Group gap={2} wrap="nowrap">
       <Tooltip label={digest}>
-        <code>{digest.replace("sha256:", "").slice(0, 10)}</code>
+        <code>{digest.replace("sha256:", "").slice(0, 8)}</code>
       </Tooltip>
       <Copy text={digest} label="Copy the digest" />
     </Group>

@@ -103,7 +103,7 @@ export function columnsOf({ owner, residents, usage }: Known): Column<Adapter>[]
     },
     {
       key: "requests",
-      head: `Requests, ${USAGE_DAYS} d`,
+      head: `Req. ${USAGE_DAYS} d`,
       right: true,
       by: requests,
       cell: (adapter) => orDash(requests(adapter), count),
