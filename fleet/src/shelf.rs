@@ -115,7 +115,7 @@ impl Shelf {
     /// on when this is dropped: others may wait for it, and the next request will.
     ///
     /// # Errors
-    /// Those of loading, also for a while after a load that failed. An unload that fails is looked at again; the server's next answer about its adapters says more.
+    /// Those of loading, also for a while after a load that failed. An unload that fails is tried again.
     pub(crate) async fn acquire<C: Carrier>(
         self: &Arc<Self>,
         (digest, owner, bytes): (Digest, CacheDomain, u64),
@@ -201,10 +201,10 @@ impl Shelf {
     fn unloaded(&self, era: u64, digest: &Digest, well: bool) {
         let mut places = self.places();
         if places.era == era {
-            match places.slots.get_mut(digest) {
-                // It may be there or not: the server will say.
-                Some(slot) if !well => slot.state = State::Ready,
-                _ => _ = places.slots.remove(digest),
+            places.slots.remove(digest);
+            // It may be there or not, and may never have been ours: whoever wants it has it loaded anew.
+            if !well {
+                places.foreign.insert(*digest);
             }
         }
         drop(places);

@@ -16,6 +16,7 @@ struct Server {
     most: AtomicUsize,
     loads: AtomicUsize,
     fails: AtomicUsize,
+    stuck: AtomicUsize,
 }
 
 struct To {
@@ -39,6 +40,10 @@ impl Carrier for To {
 
     async fn unload(&self, digest: &Digest) -> Result<(), EngineError> {
         tokio::time::sleep(Duration::from_millis(1)).await;
+        if self.server.stuck.load(Relaxed) > 0 {
+            self.server.stuck.fetch_sub(1, Relaxed);
+            return Err(EngineError::Unavailable("no".into()));
+        }
         self.server.there.lock().unwrap().remove(&digest[0]);
         Ok(())
     }
@@ -128,6 +133,29 @@ async fn what_others_loaded_is_loaded_again_and_counts() {
     let _held = lease(&shelf, &server, 8).await.unwrap();
     lease(&shelf, &server, 1).await.unwrap();
     assert_eq!(*server.there.lock().unwrap(), BTreeSet::from([1, 8]), "another's went");
+}
+
+#[tokio::test]
+async fn what_could_not_be_unloaded_is_still_not_trusted() {
+    let (shelf, server) = (Shelf::new(1, REST), Arc::<Server>::default());
+    server.there.lock().unwrap().insert(9);
+    server.stuck.store(1, Relaxed);
+    shelf.compare(&HashSet::new(), &HashSet::from([[9; 32]]));
+    // Another's is in the way, and does not go at once.
+    let waiting = tokio::spawn({
+        let (shelf, server) = (Arc::clone(&shelf), Arc::clone(&server));
+        async move { lease(&shelf, &server, 1).await.map(drop) }
+    });
+    let tried = async {
+        while server.stuck.load(Relaxed) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), tried).await.unwrap();
+    lease(&shelf, &server, 9).await.unwrap();
+    assert!(server.loads.load(Relaxed) >= 1, "it is loaded before it is used");
+    waiting.await.unwrap().unwrap();
+    assert_eq!(*server.there.lock().unwrap(), BTreeSet::from([1]));
 }
 
 #[tokio::test]
