@@ -43,6 +43,7 @@ pub struct Frontend(Arc<Parts>);
 
 struct Parts {
     base: BaseInfo,
+    folder: PathBuf,
     model: Arc<ModelConfig>,
     codec: Arc<TextCodec>,
     template: Option<ChatTemplate>,
@@ -130,6 +131,7 @@ impl Frontend {
                 parameters: facts.parameters,
                 context_length: model.context_length,
             },
+            folder: config.model.clone(),
             codec: Arc::new(TextCodec::read(&config.model, model.vocab_size)?),
             template: ChatTemplate::read(&config.model)?,
             model,
@@ -141,6 +143,16 @@ impl Frontend {
     /// The base model that is served.
     pub fn base(&self) -> &BaseInfo {
         &self.0.base
+    }
+
+    /// The folder that holds it.
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// A token that ends an answer, if the model has one.
+    pub fn end_of_sequence(&self) -> Option<u32> {
+        self.0.model.eos_tokens.first().copied()
     }
 
     pub(crate) fn codec(&self) -> &Arc<TextCodec> {
@@ -204,6 +216,22 @@ impl Frontend {
     pub fn write_plain(&self, files: &AdapterFiles, folder: &Path) -> Result<(), EngineError> {
         lora::write_plain(files, (&self.0.model, self.0.adapters.max_rank), folder)
     }
+
+    /// Writes the base model with an adapter in its weights into an empty folder, for an engine that knows no adapters.
+    /// Blocks; reads and writes every byte of the weights.
+    ///
+    /// # Errors
+    /// [`EngineError::Adapter`]: the files are not those of the digest. [`EngineError::BaseModel`]: the folder of the base
+    /// model has not the weights that the adapter changes. [`EngineError::Fault`]: the folder cannot be written.
+    pub fn write_merged(
+        &self,
+        files: &AdapterFiles,
+        folder: &Path,
+        progress: &dyn Fn(LoadProgress),
+    ) -> Result<(), EngineError> {
+        let limits = (&*self.0.model, self.0.adapters.max_rank);
+        lora::write_merged(files, limits, (&self.0.folder, folder), progress)
+    }
 }
 
 impl Parts {
@@ -245,7 +273,7 @@ impl Parts {
 }
 
 /// Work that takes long enough to be in the way of others.
-pub(crate) async fn blocking<T: Send + 'static>(
+async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -16,14 +16,18 @@ use llguidance::{
     toktrie::{ApproximateTokEnv, INVALID_TOKEN, TokEnv, TokRxInfo, TokTrie},
 };
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use crate::{error::EngineError, request::ResponseFormat, sampler::Allowed, tokenizer::TextCodec};
 
 /// Schemas that are compiled at the same time.
-pub(crate) const COMPILERS: usize = 2;
+const COMPILERS: usize = 2;
 /// How long a request waits for its turn at a compiler.
-pub(crate) const COMPILER_WAIT: Duration = Duration::from_secs(5);
+const COMPILER_WAIT: Duration = Duration::from_secs(5);
 /// How long the compilation of one schema may take.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The compiler descends into what refers to each other: a chain of as many definitions as fit into a schema must not
@@ -35,7 +39,40 @@ const WHITESPACE: &str = r"\x20|\x0A[\x20\x09]{0,32}";
 /// Tokens that are longer take no part in structured output; the trie cannot hold them.
 const MAX_PIECE_BYTES: usize = 1000;
 
-/// Compiles what answers of one base model must be.
+/// Compiles what answers of one base model must be, a few at a time.
+pub(crate) struct Compilers {
+    grammars: Arc<Grammars>,
+    slots: Arc<Semaphore>,
+}
+
+impl Compilers {
+    /// Those of [`Grammars::new`].
+    ///
+    /// # Errors
+    /// Those of [`Grammars::new`].
+    pub(crate) fn new(codec: &TextCodec, vocab_size: usize, eos: &[u32]) -> Result<Self, EngineError> {
+        let grammars = Arc::new(Grammars::new(codec, vocab_size, eos)?);
+        Ok(Self { grammars, slots: Arc::new(Semaphore::new(COMPILERS)) })
+    }
+
+    /// The grammar of a format; `None` where any text will do.
+    ///
+    /// # Errors
+    /// [`EngineError::QueueFull`] when others have all turns; those of [`Grammars::compile`].
+    pub(crate) async fn compile(&self, format: ResponseFormat) -> Result<Option<Grammar>, EngineError> {
+        if format == ResponseFormat::Text {
+            return Ok(None);
+        }
+        let turn = Arc::clone(&self.slots).acquire_owned();
+        let slot = timeout(COMPILER_WAIT, turn).await.ok().and_then(Result::ok);
+        let slot = slot.ok_or(EngineError::QueueFull { limit: COMPILERS })?;
+        let grammars = Arc::clone(&self.grammars);
+        let compiled = spawn_blocking(move || grammars.compile(format, Some(slot))).await;
+        compiled.map_err(|error| EngineError::Fault(format!("a schema was not compiled: {error}")))?
+    }
+}
+
+/// The vocabulary as schemas are compiled for it.
 pub(crate) struct Grammars {
     factory: Arc<ParserFactory>,
     spaced: Arc<[Spaced]>,

@@ -8,6 +8,8 @@ mod shared;
 
 mod canary;
 
+mod answers;
+
 pub mod backend;
 
 mod frontend;
@@ -46,6 +48,7 @@ pub mod request;
 pub mod config;
 pub mod error;
 
+pub use answers::{Answerer, Answers};
 pub use backend::{Backend, TokenStream};
 pub use canary::{Answer, Canary, Trials};
 pub use config::{DeviceChoice, EngineConfig, InstructionSet, LoadProgress, Quantization, RunnerChoice};

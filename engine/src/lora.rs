@@ -1,6 +1,7 @@
 //! LoRA adapters as PEFT writes them: read strictly, fitted to the base model, and refused by name where they cannot be
 //! honoured exactly. Knows no device: a runner takes the tensors from the one pass over the file.
 
+mod merged;
 mod plain;
 mod verified;
 
@@ -20,6 +21,7 @@ mod json;
 
 pub mod codes;
 
+pub(crate) use merged::write_merged;
 pub(crate) use plain::write_plain;
 pub use read::{check, check_offline};
 pub use report::AdapterReport;

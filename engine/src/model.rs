@@ -1,5 +1,7 @@
 //! The base model on disk: what its folder says it is, and the tensors it must have. Computes nothing: runners do.
 
+mod shard;
+
 mod checkpoint;
 mod tensors;
 
@@ -14,4 +16,5 @@ pub use checkpoint::Checkpoint;
 pub use config::{Architecture, ModelConfig};
 pub use projection::Projection;
 pub use rope::{Rope, RopeScaling};
+pub(crate) use shard::Shard;
 pub use tensors::ExpectedTensor;

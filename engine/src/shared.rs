@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -17,12 +17,12 @@ use crate::{
     backend::{Backend, TokenStream},
     config::EngineConfig,
     error::EngineError,
-    frontend::{AdapterLimits, Frontend, Prepared, blocking},
-    grammar::{self, Grammar, Grammars},
+    frontend::{AdapterLimits, Frontend, Prepared},
+    grammar::Compilers,
     kv_pool::Owner,
     observer::Observer,
     queue::Queue,
-    request::{GenerateRequest, Progress, ResponseFormat},
+    request::{GenerateRequest, Progress},
     residency::Residency,
     runner::{ObservedLoader, Runner},
     stats::{Capacity, Resident, Stats},
@@ -37,8 +37,7 @@ const SPARE_COMMANDS: usize = 16;
 
 /// A queue to the engine's thread, which ends with it.
 pub(crate) struct Shared {
-    grammars: Arc<Grammars>,
-    compilers: Arc<Semaphore>,
+    compilers: Compilers,
     capacity: Capacity,
     commands: queue::SyncSender<Command>,
     queue: Queue,
@@ -67,7 +66,7 @@ impl Shared {
         };
         let frontend = Frontend::new(config, &facts, adapters, R::NOISE)?;
         let codec = Arc::clone(frontend.codec());
-        let grammars = Grammars::new(&codec, facts.model.vocab_size, &facts.model.eos_tokens)?;
+        let compilers = Compilers::new(&codec, facts.model.vocab_size, &facts.model.eos_tokens)?;
         let capacity = Capacity {
             queue_limit: config.queue_limit,
             adapter_bytes: config.adapter_bytes,
@@ -82,27 +81,8 @@ impl Shared {
             .name("tenora-engine".to_owned())
             .spawn(move || worker::run(stepper, &received, &numbers))
             .map_err(|error| EngineError::Fault(format!("the engine's thread did not start: {error}")))?;
-        let shared = Self {
-            grammars: Arc::new(grammars),
-            compilers: Arc::new(Semaphore::new(grammar::COMPILERS)),
-            capacity,
-            commands,
-            queue: Queue::new(config.queue_limit),
-            stats,
-        };
+        let shared = Self { compilers, capacity, commands, queue: Queue::new(config.queue_limit), stats };
         Ok((frontend, shared))
-    }
-
-    /// Compiles what the answer must be, where that is not just any text.
-    async fn compile(&self, format: ResponseFormat) -> Result<Option<Grammar>, EngineError> {
-        if format == ResponseFormat::Text {
-            return Ok(None);
-        }
-        let turn = Arc::clone(&self.compilers).acquire_owned();
-        let slot = timeout(grammar::COMPILER_WAIT, turn).await.ok().and_then(Result::ok);
-        let slot = slot.ok_or(EngineError::QueueFull { limit: grammar::COMPILERS })?;
-        let grammars = Arc::clone(&self.grammars);
-        blocking(move || grammars.compile(format, Some(slot))).await
     }
 }
 
@@ -111,7 +91,7 @@ impl Backend for Shared {
     async fn submit(&self, prepared: Prepared) -> Result<TokenStream, EngineError> {
         let Prepared { tokens: prompt, request, trial, .. } = prepared;
         let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
-        let grammar = self.compile(std::mem::take(&mut sampling.format)).await?;
+        let grammar = self.compilers.compile(std::mem::take(&mut sampling.format)).await?;
         let place = self.queue.enter(domain)?;
         let progress = Arc::new(Progress::submitted_now());
         let (events, stream) = mpsc::channel(EVENT_BUFFER);

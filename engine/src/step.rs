@@ -381,7 +381,7 @@ impl<R: Runner> Stepper<R> {
     }
 }
 
-fn overflows() -> AdapterRejection {
+pub(crate) fn overflows() -> AdapterRejection {
     let message = "with this adapter the model's numbers overflow (NaN or infinity): its values are finite, and too large \
                    together; was its training stable, and is `lora_alpha` the one that it was trained with?";
     AdapterRejection::whole(codes::NOT_FINITE, message)

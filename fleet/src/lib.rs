@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 // In reading order: a module knows only those below it.
+#[cfg(feature = "mistralrs")]
+mod mistralrs;
+
 mod fleet;
 
 mod server;
@@ -23,5 +26,7 @@ pub mod settings;
 pub const NOISE: f32 = 0.01;
 
 pub use fleet::{Fleet, probe};
+#[cfg(feature = "mistralrs")]
+pub use mistralrs::{Mistralrs, MistralrsSettings};
 pub use server::{ServerState, ServerStatus};
 pub use settings::{FleetSettings, ServerUrl};

@@ -132,10 +132,12 @@ impl Shelf {
                     let (shelf, carrier) = (Arc::clone(self), Arc::clone(&carrier));
                     let loading = tokio::spawn(async move {
                         let loaded = carrier.load().await;
-                        shelf.loaded(era, &digest, loaded.as_ref().err());
-                        loaded
+                        shelf.loaded(era, &digest, loaded)
                     });
-                    loading.await.map_err(|error| EngineError::Fault(error.to_string()))??;
+                    let loaded = loading.await.map_err(|error| EngineError::Fault(error.to_string()))??;
+                    if let Some(lease) = loaded {
+                        return Ok(lease);
+                    }
                 }
                 Step::Unload { era, digest: other } => {
                     let (shelf, carrier) = (Arc::clone(self), Arc::clone(&carrier));
@@ -182,20 +184,31 @@ impl Shelf {
         }
     }
 
-    fn loaded(&self, era: u64, digest: &Digest, error: Option<&EngineError>) {
+    /// Whoever had it loaded has it: nobody may take it away before its first use. `None` = it is of no account any more.
+    fn loaded(
+        self: &Arc<Self>,
+        era: u64,
+        digest: &Digest,
+        loaded: Result<(), EngineError>,
+    ) -> Result<Option<Lease>, EngineError> {
         let mut places = self.places();
+        let mut lease = None;
         if places.era == era {
-            match (places.slots.get_mut(digest), error) {
-                (Some(slot), None) => slot.state = State::Ready,
-                (_, Some(error)) => {
+            match (places.slots.get_mut(digest), &loaded) {
+                (Some(slot), Ok(())) => {
+                    (slot.state, slot.in_use) = (State::Ready, slot.in_use + 1);
+                    lease = Some(Lease { shelf: Arc::clone(self), digest: *digest, era, was_there: false });
+                }
+                (_, Err(error)) => {
                     places.slots.remove(digest);
                     places.failed.insert(*digest, (Instant::now(), error.clone()));
                 }
-                (None, None) => {}
+                (None, Ok(())) => {}
             }
         }
         drop(places);
         self.changed.notify_waiters();
+        loaded.map(|()| lease)
     }
 
     fn unloaded(&self, era: u64, digest: &Digest, well: bool) {

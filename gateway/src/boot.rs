@@ -8,14 +8,18 @@ use secrecy::{ExposeSecret, SecretString};
 use tenora_adapter_store::{
     AdapterStore, BlobsSettings, BlobsUrl, DatabaseUrl, Maintenance, RoleName, StoreConfig,
 };
+#[cfg(feature = "mistralrs")]
+use tenora_engine::DeviceChoice;
 use tenora_engine::{Engine, EngineConfig, EngineError, Frontend, LoadProgress, Observer};
 use tenora_fleet::{Fleet, FleetSettings};
+#[cfg(feature = "mistralrs")]
+use tenora_fleet::{Mistralrs, MistralrsSettings};
 
 use crate::{
     admission::Admission,
     app::{App, Engines, Told},
     auth::{Authenticator, OperatorKeys, jwt::Issuers, session::Sessions},
-    config::{Config, EngineSettings, Mode, VllmSettings},
+    config::{Answering, Config, EngineSettings, Mode, VllmSettings},
     demo, gauges, hub,
     limits::Limiter,
     live::Live,
@@ -149,9 +153,19 @@ async fn start_engines(
     observer: Arc<dyn Observer>,
 ) -> anyhow::Result<Engines> {
     let model = engine_config(&config.engine, model);
-    match config.vllm.take() {
-        None => Ok(Engines { engine: start_engine(model, observer).await?, fleet: None }),
-        Some(vllm) => start_fleet(model, fleet_settings(vllm, &config.engine, pepper), observer).await,
+    match std::mem::take(&mut config.answering) {
+        Answering::Shared => Ok(Engines { engine: start_engine(model, observer).await?, fleet: None }),
+        Answering::Vllm(vllm) => {
+            start_fleet(model, fleet_settings(*vllm, &config.engine, pepper), observer).await
+        }
+        #[cfg(feature = "mistralrs")]
+        Answering::Mistralrs { models } => {
+            let folder = config.server.data_dir.join("merged");
+            Ok(Engines { engine: start_mistralrs(model, (folder, models), observer).await?, fleet: None })
+        }
+        // Not to be had from the settings of such a binary.
+        #[cfg(not(feature = "mistralrs"))]
+        Answering::Mistralrs { .. } => anyhow::bail!("this binary was built without mistral.rs"),
     }
 }
 
@@ -178,6 +192,29 @@ async fn start_fleet(
         tracing::info!(server = %server.url, state = ?server.state, "A vLLM server");
     }
     Ok(Engines { engine: Engine::new(frontend, fleet.clone()), fleet: Some(fleet) })
+}
+
+/// mistral.rs in this process.
+#[cfg(feature = "mistralrs")]
+async fn start_mistralrs(
+    config: EngineConfig,
+    (folder, models): (PathBuf, usize),
+    observer: Arc<dyn Observer>,
+) -> anyhow::Result<Engine> {
+    let settings = MistralrsSettings {
+        folder,
+        models,
+        max_sequences: config.max_batch_sequences,
+        queue_limit: config.queue_limit,
+        load_rest: LOAD_REST,
+        cpu: config.device == DeviceChoice::Cpu || !cfg!(feature = "cuda"),
+    };
+    let open = |config: EngineConfig, progress: &dyn Fn(LoadProgress)| {
+        Frontend::open(&config, tenora_fleet::NOISE, progress)
+    };
+    let frontend = reading(config, open).await?;
+    let backend = Mistralrs::start(frontend.clone(), settings, observer).await?;
+    Ok(Engine::new(frontend, Arc::new(backend)))
 }
 
 /// Reads a model's folder on a thread of its own, and shows how far it has come.

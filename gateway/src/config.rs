@@ -1,8 +1,8 @@
 //! The server's settings, in two stages: the environment as text, then one validated [`Config`].
 //! The only reader of the environment. Every mistake is named at once, so that one restart fixes all of them.
 
+mod answering;
 mod engine;
-mod fleet;
 mod jwt;
 mod limits;
 mod parse;
@@ -19,8 +19,8 @@ use tenora_adapter_store::LimitOverrides;
 
 pub(crate) use self::parse::bytes;
 pub use self::{
+    answering::{Answering, VllmSettings},
     engine::{EngineSettings, HubSettings, ModelSource},
-    fleet::VllmSettings,
     jwt::{ISSUERS_FILE as JWT_ISSUERS_FILE, JwtSettings},
     reader::Variable,
     server::{LogFormat, LogSettings, ServerSettings},
@@ -52,8 +52,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// The base model and how it is served.
     pub engine: EngineSettings,
-    /// The vLLM servers that answer; `None` = the engine in this process does.
-    pub vllm: Option<VllmSettings>,
+    /// What answers requests.
+    pub answering: Answering,
     /// What tenants may use at most when nothing else is said of them.
     pub default_limits: LimitOverrides,
     /// What an operator should be told about these settings.
@@ -86,11 +86,11 @@ impl Config {
         let telemetry = TelemetrySettings::read(&mut reader);
         let jwt = JwtSettings::read(&reader);
         let engine = EngineSettings::read(&mut reader, mode);
-        let vllm = VllmSettings::read(&mut reader);
+        let answering = Answering::read(&mut reader);
         let default_limits = limits::read(&mut reader);
         match reader.finish() {
             Mistakes(none) if none.is_empty() => {
-                Ok(Self { server, telemetry, jwt, store, engine, vllm, default_limits, notices })
+                Ok(Self { server, telemetry, jwt, store, engine, answering, default_limits, notices })
             }
             mistakes => Err(mistakes),
         }
@@ -106,7 +106,7 @@ pub fn variables() -> impl Iterator<Item = &'static Variable> + Clone {
         store::VARIABLES,
         s3::VARIABLES,
         engine::VARIABLES,
-        fleet::VARIABLES,
+        answering::VARIABLES,
         limits::VARIABLES,
     ];
     groups.into_iter().flatten().copied()

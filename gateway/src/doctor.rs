@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::{
     auth::jwt::Issuers,
     boot,
-    config::{Config, ModelSource, OtlpSettings},
+    config::{Answering, Config, ModelSource, OtlpSettings},
 };
 
 /// How long one dependency may take to answer.
@@ -98,9 +98,15 @@ pub async fn examine(config: &Config, mut tell: impl FnMut(Finding)) {
     if let Some(otlp) = &config.telemetry.otlp {
         tell(collector(otlp).await);
     }
-    match &config.vllm {
-        None => model(config).into_iter().for_each(&mut tell),
-        Some(vllm) => {
+    match &config.answering {
+        Answering::Shared => model(config).into_iter().for_each(&mut tell),
+        Answering::Mistralrs { models } => tell(advice(
+            "engine",
+            format!(
+                "mistral.rs: {models} whole models in memory at most, the base among them (TENORA_MISTRALRS_MODELS)"
+            ),
+        )),
+        Answering::Vllm(vllm) => {
             let base = vllm.model.clone().unwrap_or_else(|| config.engine.model.id());
             for server in &vllm.servers {
                 tell(match tenora_fleet::probe(server, vllm.api_key.clone(), &base).await {

@@ -4,6 +4,7 @@
 
 use std::io::Read;
 
+use half::{bf16, f16};
 use serde_json::{Map, Value};
 
 use super::{
@@ -52,6 +53,19 @@ impl FloatType {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+        }
+    }
+
+    /// Little-endian numbers, as 32-bit ones.
+    pub(crate) fn numbers(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect(),
+            Self::F16 => {
+                bytes.as_chunks().0.iter().map(|number| f16::from_le_bytes(*number).to_f32()).collect()
+            }
+            Self::Bf16 => {
+                bytes.as_chunks().0.iter().map(|number| bf16::from_le_bytes(*number).to_f32()).collect()
+            }
         }
     }
 

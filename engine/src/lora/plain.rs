@@ -3,7 +3,6 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::json;
 
@@ -99,7 +98,7 @@ impl Tensor {
 
     /// Zeros up to a rank, and the scale in `B`, as 32-bit numbers: a scale may not be a power of two.
     fn unify(&mut self, rank: usize) {
-        let numbers = numbers(self.dtype, &self.bytes);
+        let numbers = self.dtype.numbers(&self.bytes);
         let [rows, columns] = self.shape;
         let numbers: Vec<f32> = match self.side {
             // `[rank, inputs]`: more rows.
@@ -129,18 +128,6 @@ impl Tensor {
             FloatType::Bf16 => Dtype::BF16,
         };
         Ok((&self.name, TensorView::new(dtype, self.shape.to_vec(), &self.bytes)?))
-    }
-}
-
-fn numbers(dtype: FloatType, bytes: &[u8]) -> Vec<f32> {
-    match dtype {
-        FloatType::F32 => bytes.as_chunks().0.iter().map(|number| f32::from_le_bytes(*number)).collect(),
-        FloatType::F16 => {
-            bytes.as_chunks().0.iter().map(|number| f16::from_le_bytes(*number).to_f32()).collect()
-        }
-        FloatType::Bf16 => {
-            bytes.as_chunks().0.iter().map(|number| bf16::from_le_bytes(*number).to_f32()).collect()
-        }
     }
 }
 

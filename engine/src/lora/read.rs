@@ -39,7 +39,7 @@ pub fn check_offline(
     weights: &Path,
     max_rank: usize,
 ) -> Result<AdapterReport, EngineError> {
-    let model = ModelConfig::read(base)?;
+    let model = ModelConfig::read_any(base)?;
     let mut report = check(config, weights, &model, max_rank)?;
     let name =
         base.canonicalize().ok().and_then(|base| Some(base.file_name()?.to_string_lossy().into_owned()));

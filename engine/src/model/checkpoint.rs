@@ -128,7 +128,7 @@ fn hash_field(hash: &mut Sha256, bytes: &[u8]) {
 }
 
 /// The one file, or the shards that the index names.
-fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
+pub(super) fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, EngineError> {
     let index = dir.join(INDEX);
     if !index.exists() {
         let single = dir.join(SINGLE);
@@ -163,7 +163,7 @@ fn is_plain_name(file: &str) -> bool {
         && file.ends_with(".safetensors")
 }
 
-fn map(dir: &Path, paths: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
+pub(super) fn map(dir: &Path, paths: &[PathBuf]) -> Result<MmapedSafetensors, EngineError> {
     #[expect(
         unsafe_code,
         reason = "weights are mapped, not copied; the operator's model folder does not change under us"

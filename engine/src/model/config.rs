@@ -21,6 +21,8 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3, dense.
     Qwen3,
+    /// One that no runner here computes, for engines that do: a decoder whose projections are named and sized as Llama's.
+    Other,
 }
 
 impl Architecture {
@@ -31,19 +33,22 @@ impl Architecture {
             Self::Mistral => "MistralForCausalLM",
             Self::Qwen2 => "Qwen2ForCausalLM",
             Self::Qwen3 => "Qwen3ForCausalLM",
+            Self::Other => "model of another family",
         }
     }
 
     /// The family's `model_type`.
-    pub fn model_type(self) -> &'static str {
+    fn model_type(self) -> &'static str {
         match self {
             Self::Llama => "llama",
             Self::Mistral => "mistral",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
+            Self::Other => "",
         }
     }
 
+    /// Those that runners compute.
     const ALL: [Self; 4] = [Self::Llama, Self::Mistral, Self::Qwen2, Self::Qwen3];
 }
 
@@ -91,7 +96,24 @@ impl ModelConfig {
     /// # Errors
     /// [`EngineError::BaseModel`] names the file and the field that cannot be served.
     pub fn read(dir: &Path) -> Result<Self, EngineError> {
-        let mut config = Self::parse(&Fields::read(&dir.join("config.json"))?)?;
+        let fields = Fields::read(&dir.join("config.json"))?;
+        let architecture = architecture(&fields)?;
+        refuse_what_differs(&fields)?;
+        Self::read_as(architecture, dir, &fields)
+    }
+
+    /// The same for an engine that computes other families, too: of one that no runner here knows, what requests and
+    /// adapters have to fit.
+    ///
+    /// # Errors
+    /// [`EngineError::BaseModel`] names the file and the field that has to be there.
+    pub fn read_any(dir: &Path) -> Result<Self, EngineError> {
+        Self::read(dir)
+            .or_else(|_| Self::read_as(Architecture::Other, dir, &Fields::read(&dir.join("config.json"))?))
+    }
+
+    fn read_as(architecture: Architecture, dir: &Path, fields: &Fields) -> Result<Self, EngineError> {
+        let mut config = Self::parse(architecture, fields)?;
         let generation = dir.join("generation_config.json");
         if generation.exists()
             && let Some(eos) = Fields::read(&generation)?.token_ids("eos_token_id")?
@@ -127,9 +149,7 @@ impl ModelConfig {
         )
     }
 
-    fn parse(config: &Fields) -> Result<Self, EngineError> {
-        let architecture = architecture(config)?;
-        refuse_what_differs(config)?;
+    fn parse(architecture: Architecture, config: &Fields) -> Result<Self, EngineError> {
         let hidden_size = config.size("hidden_size")?;
         let heads = config.size("num_attention_heads")?;
         let kv_heads = config.optional_size("num_key_value_heads")?.unwrap_or(heads);
@@ -147,7 +167,10 @@ impl ModelConfig {
             head_dim: head_dim(config, architecture, hidden_size, heads)?,
             vocab_size: config.size("vocab_size")?,
             rms_norm_eps: config.optional_number("rms_norm_eps")?.unwrap_or(1e-6),
-            rope: Rope::read(config)?,
+            rope: match architecture {
+                Architecture::Other => Rope::default(),
+                _ => Rope::read(config)?,
+            },
             context_length: context_length(config, architecture)?,
             tied_embeddings: config.flag("tie_word_embeddings", false)?,
             eos_tokens: config.token_ids("eos_token_id")?.unwrap_or_default(),
@@ -225,8 +248,11 @@ fn context_length(config: &Fields, architecture: Architecture) -> Result<usize, 
 }
 
 fn sliding_window(config: &Fields, architecture: Architecture) -> Result<Option<usize>, EngineError> {
+    if architecture == Architecture::Other {
+        return Ok(None);
+    }
     let slides = match architecture {
-        Architecture::Llama => false,
+        Architecture::Llama | Architecture::Other => false,
         Architecture::Mistral => true,
         Architecture::Qwen2 | Architecture::Qwen3 => config.flag("use_sliding_window", false)?,
     };
@@ -245,7 +271,7 @@ fn biased(config: &Fields, architecture: Architecture) -> Result<Vec<Projection>
         Architecture::Llama | Architecture::Qwen3 if config.flag("attention_bias", false)? => {
             biased.extend(attention);
         }
-        Architecture::Llama | Architecture::Qwen3 | Architecture::Mistral => {}
+        Architecture::Llama | Architecture::Qwen3 | Architecture::Mistral | Architecture::Other => {}
     }
     if architecture == Architecture::Llama && config.flag("mlp_bias", false)? {
         biased.extend(mlp);

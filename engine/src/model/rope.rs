@@ -3,6 +3,8 @@
 use super::fields::Fields;
 use crate::error::EngineError;
 
+const DEFAULT_THETA: f64 = 10_000.0;
+
 /// How positions turn into angles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rope {
@@ -35,10 +37,15 @@ pub enum RopeScaling {
     },
 }
 
+impl Default for Rope {
+    fn default() -> Self {
+        Self { theta: DEFAULT_THETA, scaling: RopeScaling::Default }
+    }
+}
+
 impl Rope {
     /// Reads `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling`.
     pub(super) fn read(config: &Fields) -> Result<Self, EngineError> {
-        const DEFAULT_THETA: f64 = 10_000.0;
         let newer = config.object("rope_parameters")?;
         let (block, section) = match newer {
             Some(section) => ("rope_parameters", Some(section)),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{EngineConfig, LoadProgress},
     error::EngineError,
-    model::{Checkpoint, ModelConfig},
+    model::{Architecture, Checkpoint, ModelConfig, Shard},
 };
 
 /// A resident base model, whatever computes it.
@@ -34,15 +34,17 @@ impl BaseFacts {
         Ok((base, checkpoint))
     }
 
-    /// A base model whose weights may be elsewhere: then its configuration and its tokenizer name it.
+    /// A base model that another engine computes, of any family, whose weights may be elsewhere. One of ours is named as
+    /// where we compute it; another by its configuration, its tokenizer and whatever weights are in the folder.
     pub(crate) fn of_folder(
         config: &EngineConfig,
         progress: &dyn Fn(LoadProgress),
     ) -> Result<Self, EngineError> {
-        if Checkpoint::is_in(&config.model) {
+        let model = Arc::new(with_context(config, ModelConfig::read_any(&config.model)?)?);
+        let has_weights = Checkpoint::is_in(&config.model);
+        if has_weights && model.architecture != Architecture::Other {
             return Self::open(config, progress).map(|(base, _)| base);
         }
-        let model = Arc::new(served_model(config)?);
         let mut hash = Sha256::new();
         for file in ["config.json", "tokenizer.json"] {
             let path = config.model.join(file);
@@ -53,8 +55,18 @@ impl BaseFacts {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(&bytes);
         }
+        let shards = if has_weights { Shard::all_of(&config.model)? } else { Vec::new() };
+        let weight_bytes = shards.iter().map(Shard::bytes).sum();
+        let (mut parameters, mut done) = (0, 0);
+        for (name, view) in shards.iter().flat_map(Shard::tensors) {
+            hash.update(format!("{name} {:?} {:?}", view.dtype(), view.shape()));
+            hash.update(view.data());
+            parameters += view.shape().iter().product::<usize>() as u64;
+            done += view.data().len() as u64;
+            progress(LoadProgress { done, total: weight_bytes });
+        }
         let fingerprint = hex::encode(hash.finalize());
-        Ok(Self { model, fingerprint, weight_bytes: 0, parameters: 0 })
+        Ok(Self { model, fingerprint, weight_bytes, parameters })
     }
 
     /// The same but for the fingerprint, for which every byte would have to be read.
@@ -88,7 +100,10 @@ impl BaseFacts {
 
 /// The model as served: its context may be shortened by the settings, not lengthened.
 fn served_model(config: &EngineConfig) -> Result<ModelConfig, EngineError> {
-    let mut model = ModelConfig::read(&config.model)?;
+    with_context(config, ModelConfig::read(&config.model)?)
+}
+
+fn with_context(config: &EngineConfig, mut model: ModelConfig) -> Result<ModelConfig, EngineError> {
     match config.context_length {
         Some(wanted) if wanted > model.context_length || wanted == 0 => {
             let problem = format!(

@@ -177,3 +177,19 @@ async fn a_server_that_begins_anew_is_told_everything_again() {
     lease(&shelf, &server, 1).await.unwrap();
     assert_eq!(server.loads.load(Relaxed), 3);
 }
+
+#[tokio::test]
+async fn what_was_loaded_is_used_before_it_goes() {
+    let (shelf, server) = (Shelf::new(1, REST), Arc::<Server>::default());
+    let one = async |number| {
+        let held = lease(&shelf, &server, number).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        drop(held);
+    };
+    for _ in 0..5 {
+        tokio::join!(one(1), one(2), one(3));
+    }
+    // The last of a round may be the first of the next.
+    let loads = server.loads.load(Relaxed);
+    assert!((11..=15).contains(&loads), "{loads} loads for 15 uses");
+}

@@ -80,6 +80,22 @@ pub(crate) async fn fleet(settings: FleetSettings) -> (Engine, Arc<Fleet>) {
     (Engine::new(frontend, fleet.clone()), fleet)
 }
 
+/// mistral.rs with so many models of the demo's in memory.
+#[cfg(feature = "mistralrs")]
+pub(crate) async fn mistralrs(folder: &Path, models: usize) -> Engine {
+    let settings = tenora_fleet::MistralrsSettings {
+        folder: folder.join("merged"),
+        models,
+        max_sequences: 16,
+        queue_limit: 64,
+        load_rest: Duration::from_millis(50),
+        cpu: true,
+    };
+    let frontend = Frontend::open(&config(), NOISE, &|_| ()).expect("the demo's base model");
+    let backend = tenora_fleet::Mistralrs::start(frontend.clone(), settings, Arc::new(())).await;
+    Engine::new(frontend, Arc::new(backend.expect("a model that mistral.rs takes")))
+}
+
 /// Files in a folder, with their true digest.
 pub(crate) fn files(folder: &Path) -> AdapterFiles {
     let (config, weights) = (folder.join("adapter_config.json"), folder.join("adapter_model.safetensors"));

@@ -1,4 +1,4 @@
-//! Which engine answers: the one in this process, or vLLM servers.
+//! Which engine answers: the shared one in this process, vLLM servers, or mistral.rs in this process.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,9 +19,65 @@ const FOLDER_THERE: Variable = Variable::new("TENORA_VLLM_ADAPTER_DIR_THERE", No
 const FOLDER_BYTES: Variable = Variable::new("TENORA_VLLM_ADAPTER_DIR_BYTES", Some("100GiB"));
 const ADAPTERS: Variable = Variable::new("TENORA_VLLM_ADAPTERS", Some("16"));
 const LOAD_TIMEOUT_S: Variable = Variable::new("TENORA_VLLM_LOAD_TIMEOUT_S", Some("60"));
+const MODELS: Variable = Variable::new("TENORA_MISTRALRS_MODELS", Some("2"));
 
-pub(super) const VARIABLES: &[&Variable] =
-    &[&ENGINE, &SERVERS, &API_KEY, &MODEL, &FOLDER, &FOLDER_THERE, &FOLDER_BYTES, &ADAPTERS, &LOAD_TIMEOUT_S];
+pub(super) const VARIABLES: &[&Variable] = &[
+    &ENGINE,
+    &SERVERS,
+    &API_KEY,
+    &MODEL,
+    &FOLDER,
+    &FOLDER_THERE,
+    &FOLDER_BYTES,
+    &ADAPTERS,
+    &LOAD_TIMEOUT_S,
+    &MODELS,
+];
+
+/// What answers requests.
+#[derive(Debug, Default)]
+pub enum Answering {
+    /// The shared engine: one base model and many adapters in this process.
+    #[default]
+    Shared,
+    /// vLLM servers.
+    Vllm(Box<VllmSettings>),
+    /// mistral.rs in this process.
+    Mistralrs {
+        /// Models in memory; the base is one, and each adapter that is merged into it is one.
+        models: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Shared,
+    Vllm,
+    Mistralrs,
+}
+
+impl Answering {
+    pub(super) fn read(reader: &mut Reader) -> Self {
+        let kind = reader.value(&ENGINE, Kind::Shared, |text| match text {
+            "shared" => Ok(Kind::Shared),
+            "vllm" => Ok(Kind::Vllm),
+            "mistralrs" if cfg!(feature = "mistralrs") => Ok(Kind::Mistralrs),
+            "mistralrs" => {
+                Err("this binary was built without mistral.rs; build it with `cargo build --release \
+                                --features mistralrs` (docs/mistralrs.md)"
+                    .to_owned())
+            }
+            other => Err(format!("`{other}` is not shared, vllm or mistralrs")),
+        });
+        let models = reader.value(&MODELS, 2, |text| parse::count(text, 1..=64));
+        let vllm = VllmSettings::read(reader, kind == Kind::Vllm);
+        match kind {
+            Kind::Shared => Self::Shared,
+            Kind::Vllm => Self::Vllm(Box::new(vllm)),
+            Kind::Mistralrs => Self::Mistralrs { models },
+        }
+    }
+}
 
 /// vLLM servers that answer instead of an engine in this process.
 #[derive(Debug)]
@@ -45,13 +101,7 @@ pub struct VllmSettings {
 }
 
 impl VllmSettings {
-    /// `None` = the engine in this process answers.
-    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
-        let vllm = reader.value(&ENGINE, false, |text| match text {
-            "shared" => Ok(false),
-            "vllm" => Ok(true),
-            other => Err(format!("`{other}` is not shared or vllm")),
-        });
+    fn read(reader: &mut Reader, wanted: bool) -> Self {
         let servers = reader.value(&SERVERS, Vec::new(), |text| {
             text.split(',').map(|url| ServerUrl::parse(url.trim())).collect()
         });
@@ -69,11 +119,11 @@ impl VllmSettings {
             servers,
             folder: folder.unwrap_or_default(),
         };
-        if !vllm {
+        if !wanted {
             if !settings.servers.is_empty() {
                 reader.mistake(&SERVERS, "is for `TENORA_ENGINE=vllm`; set that, or leave this out");
             }
-            return None;
+            return settings;
         }
         if settings.servers.is_empty() {
             reader
@@ -88,6 +138,6 @@ impl VllmSettings {
         if !settings.folder_there.as_os_str().is_empty() && !settings.folder_there.is_absolute() {
             reader.mistake(&FOLDER_THERE, "must be an absolute path, as the vLLM servers see the folder");
         }
-        Some(settings)
+        settings
     }
 }
