@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
             .std("c++17")
             .opt_level(2)
             .flag_if_supported("-Wno-unknown-pragmas")
-            .files(["emulation/emulation.cpp", "emulation/kernels.cpp"])
+            .files(["emulation/emulation.cpp", "emulation/faults.cpp", "emulation/kernels.cpp"])
             .compile("tenora_kernels_emulation");
     }
     if env::var_os("CARGO_FEATURE_CUDA").is_some() {

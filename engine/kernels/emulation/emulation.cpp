@@ -422,6 +422,7 @@ void launch(const Kernel &kernel, const u32 *grid, u32 threads, const void *para
 std::string run(const char *name, const u32 *grid, const u32 *block, size_t shared_bytes,
                 std::pair<const void *, size_t> params) {
     link_kernels();
+    link_faults();
     const auto found = kernels().find(name);
     if (found == kernels().end()) return "no such kernel";
     const Kernel &kernel = found->second;

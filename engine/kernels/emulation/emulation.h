@@ -68,8 +68,9 @@ template <class T> T shuffle_xor(u32 lanes, T value, int mask) {
     return mine.result;
 }
 
-// Does nothing; whoever calls it has the kernels linked, which register themselves.
+// Do nothing; whoever calls them has the kernels linked, which register themselves.
 void link_kernels();
+void link_faults();
 
 // A kernel that can be launched by its name.
 struct Registration {
