@@ -67,10 +67,13 @@ DEVICE void begin(WarpState<D> &state, const PagedAttentionParams &p, const Quer
         for (u32 e = 0; e < 4; e++) state.outputs[n][e] = 0.0f;
 }
 
-// Scores of 8 · TILES keys that begin at row `row` of the tile, whose first key is `key`; minus infinity where not seen.
+// Scores of 8 · TILES keys that begin at row `row` of the shared tile, whose first key is `key`; minus infinity for those
+// that a vector does not see, if there are such.
 template <int D, int TILES>
 DEVICE void scores_of(float (&scores)[TILES][4], const WarpState<D> &state, const TensorTile<D> &shared, u32 row,
-                      u32 key, u32 key_to, float scale) {
+                      const AttentionTile &tile, u32 key, float scale) {
+    // The tile's first row sees the fewest keys.
+    const bool all_seen = key + row + 8 * TILES <= least(tile.position + 1, tile.key_to);
     const u32 g = lane_index() / 4, t = lane_index() % 4;
 #pragma unroll
     for (u32 n = 0; n < TILES; n++) {
@@ -82,7 +85,7 @@ DEVICE void scores_of(float (&scores)[TILES][4], const WarpState<D> &state, cons
 #pragma unroll
         for (u32 e = 0; e < 4; e++) {
             const u32 j = key + row + 8 * n + 2 * t + e % 2;
-            const bool seen = j <= state.positions[e / 2] && j < key_to;
+            const bool seen = all_seen || (j <= state.positions[e / 2] && j < tile.key_to);
             scores[n][e] = seen ? scores[n][e] * scale : -INFINITY;
         }
     }
@@ -152,7 +155,7 @@ DEVICE void over_keys(WarpState<D> &state, const PagedAttentionParams &p, const 
         fetch<D, TensorTile<D>::VALUE_STRIDE>(shared.values, p.value_pool, p, tile, key);
         float scores[TILES][4];
         if (!idle) {
-            scores_of<D, TILES>(scores, state, shared, row, key, tile.key_to, p.scale * LOG2_E);
+            scores_of<D, TILES>(scores, state, shared, row, tile, key, p.scale * LOG2_E);
             weigh<D, TILES>(scores, state);
         }
         wait_for_copies();

@@ -50,43 +50,51 @@ DEVICE void add_to(bf16 *y, const float (&more)[8], u32 count, bool whole) {
         if (i < count) y[i] = from_float<bf16>(to_float(y[i]) + more[i]);
 }
 
-// A lane's columns 2t, 2t+1 of the four groups are made to be 8 outputs side by side: column c of group n is output
-// 8 · (c / 2) + 2n + c % 2 of the warp's 32.
-KERNEL(lora_expand_bf16, LoraExpandParams, LORA_THREADS) {
-    const ExpandPart part = expand_part(p);
-    if (part.is_empty()) return;
-    // Half of the banks from one row to the next, as slices want it.
-    constexpr u32 STRIDE = LORA_MAX_RANK + 32;
-    SHARED(bf16, h, LORA_TILE_ROWS * STRIDE);
+// 32 columns of B for a warp's 32 outputs. A lane's columns 2t, 2t+1 of the four groups are made to be 8 outputs side by
+// side: column c of group n is output 8 · (c / 2) + 2n + c % 2.
+template <bool WHOLE>
+DEVICE void load_outputs(Slice (&b)[EXPAND_OUTPUT_GROUPS], const ExpandPart &part, u32 first, u32 k) {
+    const u32 g = lane_index() / 4, rank = part.site.rank;
+#pragma unroll
+    for (u32 n = 0; n < EXPAND_OUTPUT_GROUPS; n++) {
+        const u32 output = first + g / 2 * 8 + 2 * n + g % 2;
+        const u32 count = output < part.outputs && k < rank ? rank - k : 0;
+        b[n] = load_slice<WHOLE>(at<const bf16>(part.site.b) + static_cast<u64>(output) * rank + k, count);
+    }
+}
+
+// Half of the banks from one row of `h` to the next, as slices want it.
+#define H_STRIDE (LORA_MAX_RANK + 32)
+
+// B is on its way while `h` is brought to shared memory, and its next columns while these are used.
+template <bool WHOLE> DEVICE void expand(const LoraExpandParams &p, const ExpandPart &part, bf16 *h) {
     const u32 rank = part.site.rank, columns = (rank + 31) / 32 * 32;
-    for (u32 i = threadIdx.x; i < LORA_TILE_ROWS * columns; i += LORA_THREADS) {
+    const u32 g = lane_index() / 4, t = lane_index() % 4;
+    const u32 first = part.first_output + warp_index() * 32;
+    Slice b[EXPAND_OUTPUT_GROUPS];
+    load_outputs<WHOLE>(b, part, first, 8 * t);
+    const u32 staged = (part.tile.rows + 15) / 16 * 16 * columns;
+    for (u32 i = threadIdx.x; i < staged; i += LORA_THREADS) {
         const u32 row = i / columns, r = i % columns;
         const bool real = row < part.tile.rows && r < rank;
-        h[row * STRIDE + r] = from_float<bf16>(real ? h_number(p, part, row, r) : 0.0f);
+        h[row * H_STRIDE + r] = from_float<bf16>(real ? h_number(p, part, row, r) : 0.0f);
     }
     __syncthreads();
 
-    const u32 g = lane_index() / 4, t = lane_index() % 4;
-    const u32 first = part.first_output + warp_index() * 32;
-    const bf16 *weights = at<const bf16>(part.site.b);
-    const bool whole = in_packs<bf16>(part.site.b, rank);
     float sums[EXPAND_ROW_GROUPS][EXPAND_OUTPUT_GROUPS][4] = {};
     for (u32 k = 8 * t; k < columns; k += 32) {
-        Slice b[EXPAND_OUTPUT_GROUPS];
-#pragma unroll
-        for (u32 n = 0; n < EXPAND_OUTPUT_GROUPS; n++) {
-            const u32 output = first + g / 2 * 8 + 2 * n + g % 2;
-            const u32 count = output < part.outputs && k < rank ? rank - k : 0;
-            b[n] = load_slice(weights + static_cast<u64>(output) * rank + k, count, whole);
-        }
+        Slice next[EXPAND_OUTPUT_GROUPS];
+        load_outputs<WHOLE>(next, part, first, k + 32);
 #pragma unroll
         for (u32 m = 0; m < EXPAND_ROW_GROUPS; m++) {
             if (16 * m >= part.tile.rows) break;
-            const Slice low = load_slice(&h[(16 * m + g) * STRIDE + k]);
-            const Slice high = load_slice(&h[(16 * m + g + 8) * STRIDE + k]);
+            const Slice low = load_slice(&h[(16 * m + g) * H_STRIDE + k]);
+            const Slice high = load_slice(&h[(16 * m + g + 8) * H_STRIDE + k]);
 #pragma unroll
             for (u32 n = 0; n < EXPAND_OUTPUT_GROUPS; n++) mma(sums[m][n], low, high, b[n]);
         }
+#pragma unroll
+        for (u32 n = 0; n < EXPAND_OUTPUT_GROUPS; n++) b[n] = next[n];
     }
     const u32 output = first + 8 * t, count = output < part.outputs ? part.outputs - output : 0;
     const bool whole_y = in_packs<bf16>(part.y, part.y_stride);
@@ -99,8 +107,19 @@ KERNEL(lora_expand_bf16, LoraExpandParams, LORA_THREADS) {
             float more[8];
 #pragma unroll
             for (u32 i = 0; i < 8; i++) more[i] = sums[m][i / 2][2 * half + i % 2];
-            add_to(at<bf16>(part.y) + static_cast<u64>(part.tile.row + row) * part.y_stride + output, more, count, whole_y);
+            bf16 *y = at<bf16>(part.y) + static_cast<u64>(part.tile.row + row) * part.y_stride + output;
+            add_to(y, more, count, whole_y);
         }
+}
+
+KERNEL(lora_expand_bf16, LoraExpandParams, LORA_THREADS) {
+    const ExpandPart part = expand_part(p);
+    if (part.is_empty()) return;
+    SHARED(bf16, h, LORA_TILE_ROWS * H_STRIDE);
+    if (in_packs<bf16>(part.site.b, part.site.rank))
+        expand<true>(p, part, h);
+    else
+        expand<false>(p, part, h);
 }
 
 // Rows that a thread of the plain form has at once.

@@ -26,25 +26,35 @@ DEVICE ShrinkPart shrink_part(const LoraShrinkParams &p) {
     return part;
 }
 
-// A warp sums over its 32-wide slices of the inputs: D[rank, row] += A[rank, k] x[row, k].
+// A warp sums over its 32-wide slices of the inputs: D[rank, row] += A[rank, k] x[row, k], for 8 · COLUMNS rows.
+template <bool WHOLE, u32 COLUMNS>
 DEVICE void shrink_sums(float (&sums)[SHRINK_COLUMNS][4], const LoraShrinkParams &p, const ShrinkPart &part) {
     const u32 g = lane_index() / 4, t = lane_index() % 4;
-    const bool whole = in_packs<bf16>(part.site.a, p.inputs) && in_packs<bf16>(p.x, p.x_stride);
-    const bf16 *a = at<const bf16>(part.site.a), *x = at<const bf16>(p.x);
     const u32 low = part.first_rank + g, high = low + 8;
-#pragma unroll 4
+    const bf16 *a_low = at<const bf16>(part.site.a) + static_cast<u64>(low) * p.inputs + 8 * t;
+    const bf16 *a_high = a_low + static_cast<u64>(8) * p.inputs;
+    const bf16 *x = at<const bf16>(p.x) + static_cast<u64>(part.tile.row + g) * p.x_stride + 8 * t;
+#pragma unroll(COLUMNS == 1 ? 4 : 2)
     for (u32 k = part.from + warp_index() * 32; k < part.to; k += LORA_WARPS * 32) {
-        const u32 column = k + 8 * t, count = column < part.to ? part.to - column : 0;
-        const Slice a_low = load_slice(a + static_cast<u64>(low) * p.inputs + column, low < part.site.rank ? count : 0, whole);
-        const Slice a_high = load_slice(a + static_cast<u64>(high) * p.inputs + column, high < part.site.rank ? count : 0, whole);
+        const u32 count = k + 8 * t < part.to ? part.to - k - 8 * t : 0;
+        const Slice lows = load_slice<WHOLE>(a_low + k, low < part.site.rank ? count : 0);
+        const Slice highs = load_slice<WHOLE>(a_high + k, high < part.site.rank ? count : 0);
 #pragma unroll
-        for (u32 n = 0; n < SHRINK_COLUMNS; n++) {
-            if (8 * n >= part.tile.rows) break;
-            const u32 row = 8 * n + g;
-            const bf16 *from = x + static_cast<u64>(part.tile.row + row) * p.x_stride + column;
-            mma(sums[n], a_low, a_high, load_slice(from, row < part.tile.rows ? count : 0, whole));
+        for (u32 n = 0; n < COLUMNS; n++) {
+            const bf16 *row = x + static_cast<u64>(8 * n) * p.x_stride + k;
+            mma(sums[n], lows, highs, load_slice<WHOLE>(row, 8 * n + g < part.tile.rows ? count : 0));
         }
     }
+}
+
+DEVICE void shrink_sums(float (&sums)[SHRINK_COLUMNS][4], const LoraShrinkParams &p, const ShrinkPart &part) {
+    const bool whole = in_packs<bf16>(part.site.a, p.inputs) && in_packs<bf16>(p.x, p.x_stride);
+    if (!whole)
+        shrink_sums<false, SHRINK_COLUMNS>(sums, p, part);
+    else if (part.tile.rows <= 8)
+        shrink_sums<true, 1>(sums, p, part);
+    else
+        shrink_sums<true, SHRINK_COLUMNS>(sums, p, part);
 }
 
 KERNEL(lora_shrink_bf16, LoraShrinkParams, LORA_THREADS) {

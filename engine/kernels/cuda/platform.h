@@ -31,7 +31,13 @@ DEVICE unsigned char *dynamic_shared() {
 DEVICE u32 lane_index() { return threadIdx.x % WARP; }
 DEVICE u32 warp_index() { return threadIdx.x / WARP; }
 
-// An address as the host gave it.
-template <class T> DEVICE T *at(u64 address) { return reinterpret_cast<T *>(address); }
+// An address as the host gave it; the compiler cannot know that all of them are global memory.
+template <class T> DEVICE T *at(u64 address) {
+    T *const pointer = reinterpret_cast<T *>(address);
+#ifdef __CUDACC__
+    __builtin_assume(__isGlobal(pointer));
+#endif
+    return pointer;
+}
 
 DEVICE u32 least(u32 a, u32 b) { return a < b ? a : b; }

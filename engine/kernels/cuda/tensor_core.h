@@ -22,13 +22,17 @@ DEVICE Slice load_slice(const bf16 *from) {
     return Slice{{raw.x, raw.y, raw.z, raw.w}};
 }
 
-// The first `count` of 8 numbers, zeros after them; `whole` if they may be read at once.
-DEVICE Slice load_slice(const bf16 *from, u32 count, bool whole) {
-    if (whole && count >= 8) return load_slice(from);
+// The first `count` of 8 numbers, zeros after them. WHOLE: `count` is 0 or at least 8, and they may be read at once; loops
+// exist for both, since one that decides at every read waits at every read.
+template <bool WHOLE> DEVICE Slice load_slice(const bf16 *from, u32 count) {
     Slice slice = {{0, 0, 0, 0}};
+    if constexpr (WHOLE) {
+        if (count > 0) slice = load_slice(from);
+    } else {
 #pragma unroll
-    for (u32 i = 0; i < 8; i++)
-        if (i < count) slice.words[i / 2] |= static_cast<u32>(from[i].bits) << 16 * (i % 2);
+        for (u32 i = 0; i < 8; i++)
+            if (i < count) slice.words[i / 2] |= static_cast<u32>(from[i].bits) << 16 * (i % 2);
+    }
     return slice;
 }
 

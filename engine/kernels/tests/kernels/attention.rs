@@ -75,7 +75,7 @@ fn attend<T: Number>(heads: Heads, sequences: &[&Sequence<T>], padding: usize) -
     let Heads { heads: query_heads, kv_heads, head_dim } = heads;
     let blocks_of = |s: &Sequence<T>| (s.position + s.rows).div_ceil(BLOCK_TOKENS);
     let blocks: usize = sequences.iter().map(|s| blocks_of(s)).sum();
-    let max_blocks = sequences.iter().map(|s| blocks_of(s)).max().unwrap() + 1;
+    let max_blocks = sequences.iter().map(|s| blocks_of(s)).max().expect("there are sequences") + 1;
     let mut order = Random::new(blocks as u64).permutation(blocks).into_iter();
     let mut tables = vec![u32::MAX; sequences.len() * max_blocks];
     let pool = blocks * kv_heads * BLOCK_TOKENS * head_dim;

@@ -22,7 +22,7 @@ fn run(name: &'static str, threads: u32) -> (Result<(), String>, Vec<f32>) {
 }
 
 fn message(name: &'static str, threads: u32) -> String {
-    run(name, threads).0.unwrap_err()
+    run(name, threads).0.expect_err("a fault")
 }
 
 #[test]

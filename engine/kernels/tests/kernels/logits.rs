@@ -10,7 +10,7 @@ fn ranked<T: Number>(row: &[T]) -> Vec<u32> {
     let mut tokens: Vec<u32> = (0..row.len() as u32).collect();
     tokens.sort_by(|a, b| {
         let [x, y] = [a, b].map(|token| row[*token as usize].value());
-        y.partial_cmp(&x).unwrap().then(a.cmp(b))
+        y.total_cmp(&x).then(a.cmp(b))
     });
     tokens
 }

@@ -80,7 +80,7 @@ impl Random {
 }
 
 pub(crate) fn memory<T: Copy>(numbers: &[T]) -> GuardedMemory<T> {
-    GuardedMemory::new(numbers).unwrap()
+    GuardedMemory::new(numbers).expect("there is memory")
 }
 
 /// Memory whose numbers nobody has written.
@@ -90,7 +90,7 @@ pub(crate) fn unwritten<T: Number>(count: usize) -> GuardedMemory<T> {
 
 pub(crate) fn run<P: Copy>(launch: Launch, params: &P) {
     // SAFETY: tests pass memory of the shapes that the structs ask for, and it ends where the process may not go.
-    unsafe { emulation::launch(&launch, params) }.unwrap();
+    unsafe { emulation::launch(&launch, params) }.expect("a launch succeeds");
 }
 
 /// Whether each number is the wanted one, give or take `roundings` of numbers of the size of `magnitude` or its own.
