@@ -73,11 +73,10 @@ template <bool WHOLE> DEVICE void expand(const LoraExpandParams &p, const Expand
     const u32 first = part.first_output + warp_index() * 32;
     Slice b[EXPAND_OUTPUT_GROUPS];
     load_outputs<WHOLE>(b, part, first, 8 * t);
-    const u32 staged = (part.tile.rows + 15) / 16 * 16 * columns;
-    for (u32 i = threadIdx.x; i < staged; i += LORA_THREADS) {
+    // Rows beyond the tile's are left as they are: they reach only rows of sums that nobody reads.
+    for (u32 i = threadIdx.x; i < part.tile.rows * columns; i += LORA_THREADS) {
         const u32 row = i / columns, r = i % columns;
-        const bool real = row < part.tile.rows && r < rank;
-        h[row * H_STRIDE + r] = from_float<bf16>(real ? h_number(p, part, row, r) : 0.0f);
+        h[row * H_STRIDE + r] = from_float<bf16>(r < rank ? h_number(p, part, row, r) : 0.0f);
     }
     __syncthreads();
 

@@ -34,7 +34,7 @@ DEVICE void shrink_sums(float (&sums)[SHRINK_COLUMNS][4], const LoraShrinkParams
     const bf16 *a_low = at<const bf16>(part.site.a) + static_cast<u64>(low) * p.inputs + 8 * t;
     const bf16 *a_high = a_low + static_cast<u64>(8) * p.inputs;
     const bf16 *x = at<const bf16>(p.x) + static_cast<u64>(part.tile.row + g) * p.x_stride + 8 * t;
-#pragma unroll(COLUMNS == 1 ? 4 : 2)
+#pragma unroll(COLUMNS == 1 ? 4 : 1)
     for (u32 k = part.from + warp_index() * 32; k < part.to; k += LORA_WARPS * 32) {
         const u32 count = k + 8 * t < part.to ? part.to - k - 8 * t : 0;
         const Slice lows = load_slice<WHOLE>(a_low + k, low < part.site.rank ? count : 0);

@@ -1,9 +1,9 @@
 //! A launch's shape, for each kernel, from what the kernel is given.
 
 use super::{
-    AddBiasParams, AddRmsNormParams, ArgmaxParams, AttentionCombineParams, GatherRowsParams,
-    LORA_EXPAND_OUTPUTS, LORA_SHRINK_RANKS, LoraExpandParams, LoraShrinkParams, PagedAttentionParams,
-    RmsNormParams, RopeAndStoreParams, RopeAnglesParams, SiluMulParams, TopKParams,
+    ATTENTION_TILE_VECTORS, AddBiasParams, AddRmsNormParams, ArgmaxParams, AttentionCombineParams,
+    GatherRowsParams, LORA_EXPAND_OUTPUTS, LORA_SHRINK_RANKS, LoraExpandParams, LoraShrinkParams,
+    PagedAttentionParams, RmsNormParams, RopeAndStoreParams, RopeAnglesParams, SiluMulParams, TopKParams,
 };
 
 /// Name, grid and block of a launch.
@@ -142,9 +142,11 @@ pub fn rope_and_store(p: &RopeAndStoreParams, element: Element) -> Launch {
 
 /// For `paged_attention`: tensor cores for heads of 64 and 128, plain sums for others and for `f32`.
 pub fn paged_attention(p: &PagedAttentionParams, element: Element) -> Launch {
+    // One row's heads under a key head must fit a tile of tensor cores.
+    let fits = p.heads / p.kv_heads <= ATTENTION_TILE_VECTORS as u32;
     let (name, shared_bytes) = match (element, p.head_dim) {
-        (Element::Bf16, 64) => ("paged_attention_bf16_d64", tensor_tile_bytes(64)),
-        (Element::Bf16, 128) => ("paged_attention_bf16_d128", tensor_tile_bytes(128)),
+        (Element::Bf16, 64) if fits => ("paged_attention_bf16_d64", tensor_tile_bytes(64)),
+        (Element::Bf16, 128) if fits => ("paged_attention_bf16_d128", tensor_tile_bytes(128)),
         (Element::Bf16, head_dim) => ("paged_attention_bf16", plain_tile_bytes(head_dim)),
         (Element::F32, head_dim) => ("paged_attention_f32", plain_tile_bytes(head_dim)),
     };

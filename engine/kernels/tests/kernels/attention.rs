@@ -1,6 +1,7 @@
 //! Attention over paged keys and values: decode rows and prefill chunks in one launch, and their sums.
 
 use half::bf16;
+use proptest::prelude::*;
 use tenora_kernels::{
     abi::{AttentionCombineParams, AttentionTile, BLOCK_TOKENS, CombineRow, PagedAttentionParams, launch},
     emulation::GuardedMemory,
@@ -210,7 +211,14 @@ fn tensor_attention_is_right_for_all_groups() {
     for group in [1, 2, 3, 4, 5, 6, 7, 8, 16] {
         equals_the_plain_computation::<bf16>(heads(group, 1, 64));
     }
-    for shape in [heads(17, 1, 64), heads(4, 2, 64), heads(2, 2, 128), heads(8, 2, 128), heads(7, 1, 128)] {
+    for shape in [
+        heads(17, 1, 64),
+        heads(65, 1, 64),
+        heads(4, 2, 64),
+        heads(2, 2, 128),
+        heads(8, 2, 128),
+        heads(7, 1, 128),
+    ] {
         equals_the_plain_computation::<bf16>(shape);
     }
 }
@@ -269,4 +277,23 @@ fn large_scores_do_not_overflow() {
     }
     check::<f32>(heads(2, 1, 16));
     check::<bf16>(heads(2, 1, 64));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_step(
+        group in 1usize..9,
+        kv_heads in 1usize..4,
+        head_dim in prop::sample::select(vec![8usize, 30, 64, 128]),
+        shapes in prop::collection::vec((0usize..300, prop_oneof![Just(1usize), 1usize..60]), 1..4),
+    ) {
+        let heads = Heads { heads: group * kv_heads, kv_heads, head_dim };
+        let of = |(index, shape): (usize, &(usize, usize))| Sequence::<bf16>::new(heads, *shape, 40 + index as u64);
+        let sequences: Vec<_> = shapes.iter().enumerate().map(of).collect();
+        let got = attend(heads, &sequences.iter().collect::<Vec<_>>(), 1);
+        let want: Vec<f64> = sequences.iter().flat_map(|sequence| sequence.answer(heads)).collect();
+        assert_close(&got, &want, (2.0, 1.0));
+    }
 }
