@@ -1,5 +1,6 @@
-// What the host and the kernels agree on. `src/abi.rs` mirrors every struct, and says what each field means; a test
-// compares sizes and offsets. Addresses are 64-bit numbers on both sides; strides count numbers, not bytes.
+// What the host and the kernels agree on. `src/abi.rs` mirrors every struct, and says what each field means;
+// a test compares sizes and offsets. Addresses are 64-bit numbers on both sides; strides count numbers, not
+// bytes.
 #pragma once
 
 typedef unsigned long long u64;

@@ -1,15 +1,18 @@
-// Attention over paged keys and values, for any head size and both element types, and the sum of partial results.
+// Attention over paged keys and values, for any head size and both element types, and the sum of partial
+// results.
 //
-// Weights are normalised at the end, keys come in ascending order, and the largest score so far is kept beside the sum, as
-// in FlashAttention-2 (arXiv:2307.08691). Scores are in base 2. A key that a row may not see has the weight 0 and changes
-// no bit of its result, so a row's result does not depend on the rows that share its tile.
+// Weights are normalised at the end, keys come in ascending order, and the largest score so far is kept
+// beside the sum, as in FlashAttention-2 (arXiv:2307.08691). Scores are in base 2. A key that a row may not
+// see has the weight 0 and changes no bit of its result, so a row's result does not depend on the rows that
+// share its tile.
 #include "attention.h"
 
 // Query vectors that are computed together, and keys of a step: one block of the pool.
 #define PLAIN_VECTORS 16
 
 struct PlainTile {
-    // [PLAIN_VECTORS][head_dim + 1], [BLOCK_TOKENS][head_dim + 1]: one number more, so that a column meets all banks.
+    // [PLAIN_VECTORS][head_dim + 1], [BLOCK_TOKENS][head_dim + 1]: one number more, so that a column meets
+    // all banks.
     float *queries, *keys;
     // [PLAIN_VECTORS][BLOCK_TOKENS]: scores, then weights.
     float *scores;
@@ -29,8 +32,8 @@ DEVICE PlainTile plain_tile(u32 head_dim) {
 }
 
 // Scores of `count` vectors from `first` on against `keys` keys from `key` on.
-DEVICE void plain_scores(const PlainTile &shared, const Queries &queries, u32 first, u32 count, u32 key, u32 keys,
-                         u32 head_dim) {
+DEVICE void plain_scores(const PlainTile &shared, const Queries &queries, u32 first, u32 count, u32 key,
+                         u32 keys, u32 head_dim) {
     for (u32 pair = threadIdx.x; pair < PLAIN_VECTORS * BLOCK_TOKENS; pair += blockDim.x) {
         const u32 v = pair / BLOCK_TOKENS, j = pair % BLOCK_TOKENS;
         float score = -INFINITY;
@@ -64,7 +67,8 @@ DEVICE void plain_weights(const PlainTile &shared) {
 
 // Up to 16 vectors of a tile, from `first` on.
 template <class T>
-DEVICE void plain_attention(const PagedAttentionParams &p, const AttentionTile &tile, const Queries &queries, u32 first) {
+DEVICE void plain_attention(const PagedAttentionParams &p, const AttentionTile &tile, const Queries &queries,
+                            u32 first) {
     const PlainTile shared = plain_tile(p.head_dim);
     const u32 head_dim = p.head_dim, stride = head_dim + 1;
     const u32 count = least(PLAIN_VECTORS, queries.count() - first);
@@ -81,7 +85,8 @@ DEVICE void plain_attention(const PagedAttentionParams &p, const AttentionTile &
     for (u32 key = tile.key_from; key < tile.key_to; key += BLOCK_TOKENS) {
         const u32 keys = least(BLOCK_TOKENS, tile.key_to - key);
         const u64 place = pool_place(p, tile.sequence, key, queries.kv_head);
-        const T *key_block = at<const T>(p.key_pool) + place, *value_block = at<const T>(p.value_pool) + place;
+        const T *key_block = at<const T>(p.key_pool) + place,
+                *value_block = at<const T>(p.value_pool) + place;
         for (u32 i = threadIdx.x; i < keys * head_dim; i += blockDim.x)
             shared.keys[i / head_dim * stride + i % head_dim] = to_float(key_block[i]);
         __syncthreads();
@@ -98,11 +103,10 @@ DEVICE void plain_attention(const PagedAttentionParams &p, const AttentionTile &
             for (u32 j = 0; j < keys; j++) {
                 const float value = to_float(value_block[j * head_dim + d]);
 #pragma unroll
-                for (u32 v = 0; v < PLAIN_VECTORS; v++) outputs[half][v] += shared.scores[v * BLOCK_TOKENS + j] * value;
+                for (u32 v = 0; v < PLAIN_VECTORS; v++)
+                    outputs[half][v] += shared.scores[v * BLOCK_TOKENS + j] * value;
             }
         }
-        // The next keys come only after all have used these weights.
-        __syncthreads();
     }
 #pragma unroll
     for (u32 half = 0; half < 2; half++) {
@@ -111,16 +115,19 @@ DEVICE void plain_attention(const PagedAttentionParams &p, const AttentionTile &
 #pragma unroll
         for (u32 v = 0; v < PLAIN_VECTORS; v++)
             if (v < count)
-                write_output<T>(p, tile, queries, first + v, d, outputs[half][v], shared.largest[v], shared.sums[v]);
+                write_output<T>(p, tile, queries, first + v, d, outputs[half][v], shared.largest[v],
+                                shared.sums[v]);
     }
-    // Other vectors of the tile use the same shared memory next.
+    // Other vectors of the tile use the same shared memory next. Within the loop there is a barrier between the
+    // last read of keys, or of weights, and the next ones.
     __syncthreads();
 }
 
 template <class T> DEVICE void plain_attention(const PagedAttentionParams &p) {
     const AttentionTile tile = at<const AttentionTile>(p.tiles)[blockIdx.x];
     const Queries queries = tile_queries(p, tile);
-    for (u32 first = 0; first < queries.count(); first += PLAIN_VECTORS) plain_attention<T>(p, tile, queries, first);
+    for (u32 first = 0; first < queries.count(); first += PLAIN_VECTORS)
+        plain_attention<T>(p, tile, queries, first);
 }
 
 // One row and head: partial results are brought to one base and added in the order of their keys.
@@ -128,8 +135,10 @@ template <class T> DEVICE void attention_combine(const AttentionCombineParams &p
     const CombineRow row = at<const CombineRow>(p.rows)[blockIdx.x];
     if (row.count == 0) return;
     const u64 head = blockIdx.y;
-    const float *stats = at<const float>(p.partial_stats) + (row.first * static_cast<u64>(p.heads) + head) * 2;
-    const float *partials = at<const float>(p.partial_out) + (row.first * static_cast<u64>(p.heads) + head) * p.head_dim;
+    const float *stats =
+        at<const float>(p.partial_stats) + (row.first * static_cast<u64>(p.heads) + head) * 2;
+    const float *partials =
+        at<const float>(p.partial_out) + (row.first * static_cast<u64>(p.heads) + head) * p.head_dim;
     float largest = -INFINITY;
     for (u64 i = 0; i < row.count; i++) largest = fmaxf(largest, stats[i * p.heads * 2]);
     T *out = at<T>(p.out) + static_cast<u64>(row.row) * p.out_stride + head * p.head_dim;

@@ -6,7 +6,8 @@
 #define ATTENTION_THREADS 128
 #define LOG2_E 1.4426950408889634f
 
-// A tile's query vectors under one key head: row after row, and in each row the heads that share the key head.
+// A tile's query vectors under one key head: row after row, and in each row the heads that share the key
+// head.
 struct Queries {
     u32 row, rows, first_position, group, kv_head;
 
@@ -36,8 +37,8 @@ DEVICE float weight_base(float largest) { return largest == -INFINITY ? 0.0f : l
 
 // One number of a vector's weighted values: to the output, or with its statistics to the scratch.
 template <class T>
-DEVICE void write_output(const PagedAttentionParams &p, const AttentionTile &tile, const Queries &queries, u32 vector,
-                         u32 d, float output, float largest, float sum) {
+DEVICE void write_output(const PagedAttentionParams &p, const AttentionTile &tile, const Queries &queries,
+                         u32 vector, u32 d, float output, float largest, float sum) {
     const u64 head = queries.head_of(vector);
     if (tile.partial == NO_PARTIAL) {
         T *out = at<T>(p.out) + queries.row_of(vector) * p.out_stride + head * p.head_dim;

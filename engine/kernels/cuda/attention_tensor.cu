@@ -1,9 +1,10 @@
-// Attention on tensor cores for bf16 heads of 64 and 128, in the manner of FlashAttention-2 (arXiv:2307.08691).
+// Attention on tensor cores for bf16 heads of 64 and 128, in the manner of FlashAttention-2
+// (arXiv:2307.08691).
 //
-// Keys and values pass through shared memory 64 at a time; values are on their way while scores are computed, and the next
-// keys while values are added. In a chunk's tile each warp has 16 of its 64 query vectors and sees all keys. A decoding
-// row has at most 16 vectors: its four warps have them all, each sees a quarter of the keys, and they meet at the end in a
-// fixed order.
+// Keys and values pass through shared memory 64 at a time; values are on their way while scores are computed,
+// and the next keys while values are added. In a chunk's tile each warp has 16 of its 64 query vectors and
+// sees all keys. A decoding row has at most 16 vectors: its four warps have them all, each sees a quarter of
+// the keys, and they meet at the end in a fixed order.
 #include "attention.h"
 #include "tensor_core.h"
 
@@ -13,8 +14,8 @@
 #define WARP_VECTORS 16
 
 template <int D> struct TensorTile {
-    // A row of keys is read by slices, two rows at a time: they must lie half of the banks apart. A row of values is read
-    // as rows of 8x8 matrices, eight at a time: they must lie 16 bytes apart.
+    // A row of keys is read by slices, two rows at a time: they must lie half of the banks apart. A row of
+    // values is read as rows of 8x8 matrices, eight at a time: they must lie 16 bytes apart.
     static constexpr u32 KEY_STRIDE = D + 32, VALUE_STRIDE = D + 8;
 
     bf16 *keys, *values;
@@ -67,11 +68,11 @@ DEVICE void begin(WarpState<D> &state, const PagedAttentionParams &p, const Quer
         for (u32 e = 0; e < 4; e++) state.outputs[n][e] = 0.0f;
 }
 
-// Scores of 8 · TILES keys that begin at row `row` of the shared tile, whose first key is `key`; minus infinity for those
-// that a vector does not see, if there are such.
+// Scores of 8 · TILES keys that begin at row `row` of the shared tile, whose first key is `key`; minus
+// infinity for those that a vector does not see, if there are such.
 template <int D, int TILES>
-DEVICE void scores_of(float (&scores)[TILES][4], const WarpState<D> &state, const TensorTile<D> &shared, u32 row,
-                      const AttentionTile &tile, u32 key, float scale) {
+DEVICE void scores_of(float (&scores)[TILES][4], const WarpState<D> &state, const TensorTile<D> &shared,
+                      u32 row, const AttentionTile &tile, u32 key, float scale) {
     // The tile's first row sees the fewest keys.
     const bool all_seen = key + row + 8 * TILES <= least(tile.position + 1, tile.key_to);
     const u32 g = lane_index() / 4, t = lane_index() % 4;
@@ -124,7 +125,8 @@ template <int D, int TILES> DEVICE void weigh(float (&scores)[TILES][4], WarpSta
 
 // Adds the weighted values of the keys that `scores_of` took.
 template <int D, int TILES>
-DEVICE void add_values(const float (&weights)[TILES][4], WarpState<D> &state, const TensorTile<D> &shared, u32 row) {
+DEVICE void add_values(const float (&weights)[TILES][4], WarpState<D> &state, const TensorTile<D> &shared,
+                       u32 row) {
     const u32 lane = lane_index();
 #pragma unroll
     for (u32 n = 0; n < TILES; n += 2) {
@@ -132,7 +134,8 @@ DEVICE void add_values(const float (&weights)[TILES][4], WarpState<D> &state, co
                           pack_bf16(weights[n + 1][0], weights[n + 1][1]),
                           pack_bf16(weights[n + 1][2], weights[n + 1][3])};
         // Matrices: keys 0-7 and 8-15 of dimensions 0-7, then the same of dimensions 8-15.
-        const bf16 *values = shared.values + (row + 8 * n + lane % 16) * TensorTile<D>::VALUE_STRIDE + lane / 16 * 8;
+        const bf16 *values =
+            shared.values + (row + 8 * n + lane % 16) * TensorTile<D>::VALUE_STRIDE + lane / 16 * 8;
 #pragma unroll
         for (u32 d = 0; d < D / 8; d += 2) {
             u32 b[4];
@@ -143,9 +146,11 @@ DEVICE void add_values(const float (&weights)[TILES][4], WarpState<D> &state, co
     }
 }
 
-// All keys of the tile. TILES: 8 if warps divide the vectors and each sees all 64 keys, 2 if they divide the keys.
+// All keys of the tile. TILES: 8 if warps divide the vectors and each sees all 64 keys, 2 if they divide the
+// keys.
 template <int D, int TILES>
-DEVICE void over_keys(WarpState<D> &state, const PagedAttentionParams &p, const AttentionTile &tile, bool idle) {
+DEVICE void over_keys(WarpState<D> &state, const PagedAttentionParams &p, const AttentionTile &tile,
+                      bool idle) {
     const TensorTile<D> shared;
     const u32 row = TILES == 8 ? 0 : warp_index() * 8 * TILES;
     fetch<D, TensorTile<D>::KEY_STRIDE>(shared.keys, p.key_pool, p, tile, tile.key_from);
@@ -183,8 +188,8 @@ DEVICE void write_vectors(const WarpState<D> &state, const PagedAttentionParams 
         for (u32 n = 0; n < D / 8; n++)
 #pragma unroll
             for (u32 e = 0; e < 2; e++)
-                write_output<bf16>(p, tile, queries, vector, 8 * n + 2 * t + e, state.outputs[n][2 * half + e],
-                                   state.largest[half], state.sums[half]);
+                write_output<bf16>(p, tile, queries, vector, 8 * n + 2 * t + e,
+                                   state.outputs[n][2 * half + e], state.largest[half], state.sums[half]);
     }
 }
 
@@ -207,7 +212,8 @@ DEVICE void meet(const WarpState<D> &state, const PagedAttentionParams &p, const
 #pragma unroll
         for (u32 n = 0; n < D / 8; n++)
 #pragma unroll
-            for (u32 e = 0; e < 2; e++) outputs[place * D + 8 * n + 2 * t + e] = state.outputs[n][2 * half + e];
+            for (u32 e = 0; e < 2; e++)
+                outputs[place * D + 8 * n + 2 * t + e] = state.outputs[n][2 * half + e];
     }
     __syncthreads();
     for (u32 i = threadIdx.x; i < queries.count() * D; i += ATTENTION_THREADS) {

@@ -99,8 +99,9 @@ DEVICE void sort(u64 *keys) {
     __syncthreads();
 }
 
-// The k-th largest of the threads' largest keys is a bound that at least k keys reach, and hardly more than k do. Only if
-// more than a block can sort reach it, such as when all logits are equal, the row is searched k times.
+// The k-th largest of the threads' largest keys is a bound that at least k keys reach, and hardly more than k
+// do. Only if more than a block can sort reach it, such as when all logits are equal, the row is searched k
+// times.
 template <class T> DEVICE void top_k(const TopKParams &p) {
     SHARED(u64, keys, LOGITS_THREADS);
     SHARED(u32, found, 1);
@@ -148,7 +149,8 @@ template <class T> DEVICE void top_k(const TopKParams &p) {
         at<u32>(p.ids)[place] = token_of(keys[threadIdx.x]);
         at<float>(p.values)[place] = logit_of(keys[threadIdx.x]);
     }
-    if (threadIdx.x == 0) at<RowSummary>(p.summaries)[blockIdx.x] = summary_of(best, odd, sum, inverse_temperature);
+    if (threadIdx.x == 0)
+        at<RowSummary>(p.summaries)[blockIdx.x] = summary_of(best, odd, sum, inverse_temperature);
 }
 
 KERNEL(argmax_f32, ArgmaxParams, LOGITS_THREADS) { argmax<float>(p); }

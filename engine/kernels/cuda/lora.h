@@ -1,8 +1,9 @@
 // What shrink and expand share: `y += B (scale · A x)` for rows of many adapters in one launch each.
 //
-// Rows of one adapter are tiles, and a block takes one tile, as in Punica's SGMV (arXiv:2310.18547); ranks differ without
-// padding, as in S-LoRA (arXiv:2311.03285): blocks beyond an adapter's rank end at once. Where a number is added up
-// depends on the widths alone, so a row's result is the same bits whatever else is in its tile or batch.
+// Rows of one adapter are tiles, and a block takes one tile, as in Punica's SGMV (arXiv:2310.18547); ranks
+// differ without padding, as in S-LoRA (arXiv:2311.03285): blocks beyond an adapter's rank end at once. Where
+// a number is added up depends on the widths alone, so a row's result is the same bits whatever else is in
+// its tile or batch.
 #pragma once
 
 #include "numbers.h"

@@ -1,4 +1,5 @@
-// `y += B h`. A block has the rows of a tile and 256 outputs of one linear; every output has one thread that changes it.
+// `y += B h`. A block has the rows of a tile and 256 outputs of one linear; every output has one thread that
+// changes it.
 #include "lora.h"
 #include "tensor_core.h"
 
@@ -32,7 +33,8 @@ DEVICE ExpandPart expand_part(const LoraExpandParams &p) {
 // A number of `h`, its splits added up in order.
 DEVICE float h_number(const LoraExpandParams &p, const ExpandPart &part, u32 row, u32 rank) {
     float sum = 0.0f;
-    for (u32 split = 0; split < p.splits; split++) sum += h_row(p, split, part.tile.row + row, part.member)[rank];
+    for (u32 split = 0; split < p.splits; split++)
+        sum += h_row(p, split, part.tile.row + row, part.member)[rank];
     return sum;
 }
 
@@ -50,8 +52,8 @@ DEVICE void add_to(bf16 *y, const float (&more)[8], u32 count, bool whole) {
         if (i < count) y[i] = from_float<bf16>(to_float(y[i]) + more[i]);
 }
 
-// 32 columns of B for a warp's 32 outputs. A lane's columns 2t, 2t+1 of the four groups are made to be 8 outputs side by
-// side: column c of group n is output 8 · (c / 2) + 2n + c % 2.
+// 32 columns of B for a warp's 32 outputs. A lane's columns 2t, 2t+1 of the four groups are made to be 8
+// outputs side by side: column c of group n is output 8 · (c / 2) + 2n + c % 2.
 template <bool WHOLE>
 DEVICE void load_outputs(Slice (&b)[EXPAND_OUTPUT_GROUPS], const ExpandPart &part, u32 first, u32 k) {
     const u32 g = lane_index() / 4, rank = part.site.rank;
@@ -129,8 +131,9 @@ KERNEL(lora_expand_f32, LoraExpandParams, LORA_THREADS) {
     const ExpandPart part = expand_part(p);
     if (part.is_empty()) return;
     const u32 rank = part.site.rank;
-    SHARED(float, h, LORA_TILE_ROWS * LORA_MAX_RANK);
-    for (u32 i = threadIdx.x; i < part.tile.rows * rank; i += LORA_THREADS) h[i] = h_number(p, part, i / rank, i % rank);
+    SHARED(float, h, LORA_TILE_ROWS *LORA_MAX_RANK);
+    for (u32 i = threadIdx.x; i < part.tile.rows * rank; i += LORA_THREADS)
+        h[i] = h_number(p, part, i / rank, i % rank);
     __syncthreads();
     const u32 output = part.first_output + threadIdx.x;
     if (output >= part.outputs) return;
@@ -144,6 +147,7 @@ KERNEL(lora_expand_f32, LoraExpandParams, LORA_THREADS) {
                 if (first + i < part.tile.rows) sums[i] += weight * h[(first + i) * rank + r];
         }
         for (u32 i = 0; i < PLAIN_EXPAND_ROWS && first + i < part.tile.rows; i++)
-            at<float>(part.y)[static_cast<u64>(part.tile.row + first + i) * part.y_stride + output] += sums[i];
+            at<float>(part.y)[static_cast<u64>(part.tile.row + first + i) * part.y_stride + output] +=
+                sums[i];
     }
 }

@@ -26,7 +26,8 @@ DEVICE ShrinkPart shrink_part(const LoraShrinkParams &p) {
     return part;
 }
 
-// A warp sums over its 32-wide slices of the inputs: D[rank, row] += A[rank, k] x[row, k], for 8 · COLUMNS rows.
+// A warp sums over its 32-wide slices of the inputs: D[rank, row] += A[rank, k] x[row, k], for 8 · COLUMNS
+// rows.
 template <bool WHOLE, u32 COLUMNS>
 DEVICE void shrink_sums(float (&sums)[SHRINK_COLUMNS][4], const LoraShrinkParams &p, const ShrinkPart &part) {
     const u32 g = lane_index() / 4, t = lane_index() % 4;
@@ -81,7 +82,8 @@ KERNEL(lora_shrink_bf16, LoraShrinkParams, LORA_THREADS) {
         float sum = 0.0f;
         for (u32 warp = 0; warp < LORA_WARPS; warp++)
             sum += shared[(warp * LORA_SHRINK_RANKS + rank) * STRIDE + row];
-        h_row(p, part.split, part.tile.row + row, part.member)[part.first_rank + rank] = part.site.scale * sum;
+        h_row(p, part.split, part.tile.row + row, part.member)[part.first_rank + rank] =
+            part.site.scale * sum;
     }
 }
 
@@ -92,8 +94,8 @@ KERNEL(lora_shrink_bf16, LoraShrinkParams, LORA_THREADS) {
 KERNEL(lora_shrink_f32, LoraShrinkParams, LORA_THREADS) {
     const ShrinkPart part = shrink_part(p);
     if (part.is_empty()) return;
-    for (u32 rank = part.first_rank + warp_index(); rank < least(part.first_rank + LORA_SHRINK_RANKS, part.site.rank);
-         rank += LORA_WARPS) {
+    for (u32 rank = part.first_rank + warp_index();
+         rank < least(part.first_rank + LORA_SHRINK_RANKS, part.site.rank); rank += LORA_WARPS) {
         const float *a = at<const float>(part.site.a) + static_cast<u64>(rank) * p.inputs;
         for (u32 first = 0; first < part.tile.rows; first += PLAIN_ROWS) {
             const float *x = at<const float>(p.x) + static_cast<u64>(part.tile.row + first) * p.x_stride;
@@ -102,13 +104,15 @@ KERNEL(lora_shrink_f32, LoraShrinkParams, LORA_THREADS) {
                 const float weight = a[k];
 #pragma unroll
                 for (u32 i = 0; i < PLAIN_ROWS; i++)
-                    if (first + i < part.tile.rows) sums[i] += weight * x[static_cast<u64>(i) * p.x_stride + k];
+                    if (first + i < part.tile.rows)
+                        sums[i] += weight * x[static_cast<u64>(i) * p.x_stride + k];
             }
 #pragma unroll
             for (u32 i = 0; i < PLAIN_ROWS; i++) {
                 const float sum = warp_sum(sums[i]);
                 if (lane_index() == 0 && first + i < part.tile.rows)
-                    h_row(p, part.split, part.tile.row + first + i, part.member)[rank] = part.site.scale * sum;
+                    h_row(p, part.split, part.tile.row + first + i, part.member)[rank] =
+                        part.site.scale * sum;
             }
         }
     }

@@ -24,7 +24,9 @@ DEVICE u32 pack_bf16(float low, float high) {
 
 template <class T> DEVICE T from_float(float x);
 template <> DEVICE float from_float<float>(float x) { return x; }
-template <> DEVICE bf16 from_float<bf16>(float x) { return bf16{static_cast<unsigned short>(pack_bf16(x, 0.0f))}; }
+template <> DEVICE bf16 from_float<bf16>(float x) {
+    return bf16{static_cast<unsigned short>(pack_bf16(x, 0.0f))};
+}
 
 // `N` numbers that lie side by side.
 template <class T, int N> struct Pack {

@@ -8,7 +8,8 @@
 #define DEVICE __device__ __forceinline__
 
 // A kernel and the threads of its blocks.
-#define KERNEL(name, Params, threads) extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
+#define KERNEL(name, Params, threads)                                                                        \
+    extern "C" __global__ void __launch_bounds__(threads) name(const Params p)
 
 // A block's array of fixed size.
 #define SHARED(type, name, count) __shared__ __align__(16) type name[count]
@@ -31,8 +32,8 @@ DEVICE unsigned char *dynamic_shared() {
 DEVICE u32 lane_index() { return threadIdx.x % WARP; }
 DEVICE u32 warp_index() { return threadIdx.x / WARP; }
 
-// An address as the host gave it. All of them are of global memory, which has the same addresses as seen by a pointer; said
-// so, the compiler need not find out at every read.
+// An address as the host gave it. All of them are of global memory, which has the same addresses as seen by a
+// pointer; said so, the compiler need not find out at every read.
 template <class T> DEVICE T *at(u64 address) {
 #ifdef __CUDACC__
     return static_cast<T *>(__cvta_global_to_generic(address));

@@ -1,5 +1,5 @@
-// Rotary position embedding (arXiv:2104.09864) in the half-split form of Hugging Face checkpoints, and the way of keys and
-// values into the pool.
+// Rotary position embedding (arXiv:2104.09864) in the half-split form of Hugging Face checkpoints, and the
+// way of keys and values into the pool.
 #include "numbers.h"
 
 #define ROPE_THREADS 128
@@ -11,7 +11,8 @@ KERNEL(rope_angles, RopeAnglesParams, ANGLE_THREADS) {
     const u32 index = blockIdx.x * blockDim.x + threadIdx.x;
     if (index >= p.rows * p.half) return;
     const u32 row = index / p.half, i = index % p.half;
-    const float angle = static_cast<float>(at<const u32>(p.positions)[row]) * at<const float>(p.frequencies)[i];
+    const float angle =
+        static_cast<float>(at<const u32>(p.positions)[row]) * at<const float>(p.frequencies)[i];
     float *angles = at<float>(p.angles) + static_cast<u64>(row) * 2 * p.half;
     sincosf(angle, &angles[p.half + i], &angles[i]);
 }

@@ -26,7 +26,8 @@ template <class T> DEVICE void gather_rows(const GatherRowsParams &p) {
 }
 
 // Numbers are read twice, the second time from a near cache, so that rows may have any width.
-template <class T, u32 N> DEVICE void rms_norm(const T *x, const T *weight, T *out, u32 width, float epsilon) {
+template <class T, u32 N>
+DEVICE void rms_norm(const T *x, const T *weight, T *out, u32 width, float epsilon) {
     float squares = 0.0f;
     for (u32 i = threadIdx.x * N; i < width; i += blockDim.x * N) {
         const Pack<T, N> pack = load<T, N>(x + i);

@@ -1,13 +1,14 @@
 // Tensor cores and the copies that feed them.
 //
 // Fragments of `mma.m16n8k16`, for lane 4g + t (PTX ISA, "Matrix Fragments for mma.m16n8k16"):
-//   a[0], a[1], a[2], a[3]: rows g, g+8, g, g+8 of A; columns 2t, 2t+1 in the first two, 2t+8, 2t+9 in the others
-//   b[0], b[1]: column g of B; rows 2t, 2t+1 and 2t+8, 2t+9
-//   d[0], d[1], d[2], d[3]: rows g, g, g+8, g+8 of D; columns 2t, 2t+1, 2t, 2t+1
+//   a[0], a[1], a[2], a[3]: rows g, g+8, g, g+8 of A; columns 2t, 2t+1 in the first two, 2t+8, 2t+9 in the
+//   others b[0], b[1]: column g of B; rows 2t, 2t+1 and 2t+8, 2t+9 d[0], d[1], d[2], d[3]: rows g, g, g+8,
+//   g+8 of D; columns 2t, 2t+1, 2t, 2t+1
 //
-// A sum does not care in which order its terms come, so where rows of A and columns of B both lie contiguously in memory,
-// lane 4g + t reads 8 numbers at once, 8t to 8t+7 of 32, and takes them for columns 2t, 2t+1, 2t+8, 2t+9 of two steps: one
-// read of 16 bytes and no detour through shared memory. `Slice` is such a read.
+// A sum does not care in which order its terms come, so where rows of A and columns of B both lie
+// contiguously in memory, lane 4g + t reads 8 numbers at once, 8t to 8t+7 of 32, and takes them for columns
+// 2t, 2t+1, 2t+8, 2t+9 of two steps: one read of 16 bytes and no detour through shared memory. `Slice` is
+// such a read.
 #pragma once
 
 #include "numbers.h"
@@ -22,8 +23,8 @@ DEVICE Slice load_slice(const bf16 *from) {
     return Slice{{raw.x, raw.y, raw.z, raw.w}};
 }
 
-// The first `count` of 8 numbers, zeros after them. WHOLE: `count` is 0 or at least 8, and they may be read at once; loops
-// exist for both, since one that decides at every read waits at every read.
+// The first `count` of 8 numbers, zeros after them. WHOLE: `count` is 0 or at least 8, and they may be read
+// at once; loops exist for both, since one that decides at every read waits at every read.
 template <bool WHOLE> DEVICE Slice load_slice(const bf16 *from, u32 count) {
     Slice slice = {{0, 0, 0, 0}};
     if constexpr (WHOLE) {
@@ -58,8 +59,8 @@ DEVICE void mma(float (&d)[4], const Slice &low, const Slice &high, const Slice 
     }
 }
 
-// Four 8x8 matrices, each transposed: lane l names the address of row l % 8 of matrix l / 8, and gets rows 2t, 2t+1 of
-// column g of each.
+// Four 8x8 matrices, each transposed: lane l names the address of row l % 8 of matrix l / 8, and gets rows
+// 2t, 2t+1 of column g of each.
 DEVICE void load_transposed(u32 (&out)[4], const bf16 *row) {
 #ifdef __CUDACC__
     const u32 address = static_cast<u32>(__cvta_generic_to_shared(row));

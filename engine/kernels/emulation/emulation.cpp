@@ -178,7 +178,8 @@ struct Machine {
         for (const SharedArray &array : arrays) {
             total += array.bytes;
             for (size_t i = 0; i < GUARD_BYTES; i++)
-                if (arena[array.offset + array.bytes + i] != GUARD) fail("a write beyond the end of shared memory");
+                if (arena[array.offset + array.bytes + i] != GUARD)
+                    fail("a write beyond the end of shared memory");
         }
         if (total > SHARED_BYTES) fail("more than 48 KiB of shared memory");
     }
@@ -219,7 +220,8 @@ struct Machine {
 
     std::string stuck() const {
         std::string what = "threads wait for each other: " + std::to_string(at_barrier) + " of " +
-                           std::to_string(alive) + " at a barrier (line " + std::to_string(barrier_line) + ")";
+                           std::to_string(alive) + " at a barrier (line " + std::to_string(barrier_line) +
+                           ")";
         for (size_t i = 0; i < warps.size(); i++)
             if (warps[i].waiting)
                 what += ", " + std::to_string(warps[i].waiting) + " of warp " + std::to_string(i) + " in " +
@@ -271,8 +273,8 @@ unsigned char *dynamic_shared() { return machine->arena + machine->arrays[0].off
 void sync_block(const char *file, int line) {
     Machine &m = *machine;
     if (m.at_barrier > 0 && (m.barrier_line != line || strcmp(m.barrier_file, file) != 0)) {
-        m.fail("threads of a block wait at different barriers, lines " + std::to_string(m.barrier_line) + " and " +
-               std::to_string(line) + " of " + file);
+        m.fail("threads of a block wait at different barriers, lines " + std::to_string(m.barrier_line) +
+               " and " + std::to_string(line) + " of " + file);
         m.wait(State::Done);
     }
     m.barrier_file = file;
@@ -293,7 +295,8 @@ void warp_collective(void *mine, void (*compute)(void *const *), const char *nam
     const u32 index = static_cast<u32>(m.current - m.fibers.data());
     Warp &warp = m.warps[index / 32];
     if (warp.waiting > 0 && strcmp(warp.operation, name) != 0) {
-        m.fail(std::string("lanes of a warp are in different operations, ") + warp.operation + " and " + name);
+        m.fail(std::string("lanes of a warp are in different operations, ") + warp.operation + " and " +
+               name);
         m.wait(State::Done);
     }
     warp.operation = name;
@@ -356,7 +359,8 @@ void compute_transposed(void *const *lanes) {
             const auto number = [&](int row) -> u32 {
                 return static_cast<const MatrixLane *>(lanes[8 * matrix + row])->row[g];
             };
-            static_cast<const MatrixLane *>(lanes[lane])->out[matrix] = number(2 * t) | number(2 * t + 1) << 16;
+            static_cast<const MatrixLane *>(lanes[lane])->out[matrix] = number(2 * t) | number(2 * t + 1)
+                                                                                            << 16;
         }
     }
 }

@@ -1,7 +1,7 @@
-// What CUDA gives to a kernel, on the host. The threads of a block are fibers of one thread of the host: each runs until it
-// waits for the others, at a barrier or in an operation of its warp, so a missing barrier shows as a wrong result, every
-// time. Odd blocks run their threads in descending order. Shared memory begins as NaN and has guards around it; copies to
-// it that are begun arrive when they are waited for, not before.
+// What CUDA gives to a kernel, on the host. The threads of a block are fibers of one thread of the host: each
+// runs until it waits for the others, at a barrier or in an operation of its warp, so a missing barrier shows
+// as a wrong result, every time. Odd blocks run their threads in descending order. Shared memory begins as
+// NaN and has guards around it; copies to it that are begun arrive when they are waited for, not before.
 #pragma once
 
 #include <cmath>
@@ -87,14 +87,15 @@ struct Registration {
 #define __syncthreads() emulation::sync_block(__FILE__, __LINE__)
 #define __shfl_xor_sync(lanes, value, mask) emulation::shuffle_xor(lanes, value, mask)
 
-#define SHARED(type, name, count)                                                                                      \
-    static const char name##_key = 0;                                                                                  \
+#define SHARED(type, name, count)                                                                            \
+    static const char name##_key = 0;                                                                        \
     type *const name = static_cast<type *>(emulation::shared_array(&name##_key, sizeof(type) * (count)))
 
-#define KERNEL(name, Params, threads)                                                                                  \
-    static void name(const Params p);                                                                                  \
-    static const emulation::Registration name##_registration(                                                          \
-        #name, sizeof(Params), threads, [](const void *params) { name(*static_cast<const Params *>(params)); });       \
+#define KERNEL(name, Params, threads)                                                                        \
+    static void name(const Params p);                                                                        \
+    static const emulation::Registration name##_registration(                                                \
+        #name, sizeof(Params), threads,                                                                      \
+        [](const void *params) { name(*static_cast<const Params *>(params)); });                             \
     static void name(const Params p)
 
 inline unsigned char *dynamic_shared() { return emulation::dynamic_shared(); }

@@ -114,6 +114,17 @@ fn equals_are_told_apart_by_their_tokens() {
     }
 }
 
+/// Most of the largest logits are with a few threads, so that more candidates come than a block can sort.
+#[test]
+fn crowded_rows_are_searched() {
+    let mut random = Random::new(3);
+    let vocab = 10_241;
+    let loud = |token: usize| if token % 512 < 32 { 5.0 } else { 0.0 };
+    let logits: Vec<f32> = (0..vocab).map(|token| (loud(token) + random.number()) as f32).collect();
+    let top = top_k(&logits, (1, vocab, vocab), TOP_K_MAX, None);
+    assert_eq!(top.ids, ranked(&logits)[..TOP_K_MAX]);
+}
+
 #[test]
 fn rows_that_are_no_numbers_are_named() {
     for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
