@@ -223,6 +223,10 @@ impl CudaRunner<driver::Device> {
 impl<G: Gpu> Runner for CudaRunner<G> {
     type Adapter = CudaAdapter<G>;
 
+    /// In f32. In bf16 a device's products may move a logit by more between batches; whoever takes that for an effect lets
+    /// an adapter without one pass, which is better than to refuse one that has.
+    const NOISE: f32 = 1e-4;
+
     fn run_with(
         &mut self,
         batch: &Batch<CudaAdapter<G>>,

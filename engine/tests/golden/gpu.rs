@@ -10,9 +10,11 @@ use super::{
     is_here, margin, mixed, solo,
 };
 
-/// bf16 has eight bits, and the tiny random models' logits, some units wide, go through a dozen roundings.
-const NEAR: f32 = 0.15;
-/// Two runs of bf16 whose sums are cut differently.
+/// bf16 has eight bits, and the tiny random models' logits, some units wide, go through a dozen roundings: on the host they
+/// move by 0.05 to 0.15.
+const NEAR: f32 = 0.25;
+/// Two runs whose products a device may have summed in different orders. The kernels themselves do not: on the host nothing
+/// moves.
 const SOLO_NEAR: f32 = 0.15;
 
 const BF16: &[Kind] = &[
