@@ -1,4 +1,4 @@
-// Runs launches: blocks one after another, the threads of a block as fibers in turn.
+// Runs launches: blocks one after another, warps in turn, their threads as fibers.
 #include "../cuda/platform.h"
 
 #include <csetjmp>
@@ -202,17 +202,28 @@ struct Machine {
         current = nullptr;
     }
 
-    // Runs fibers in turn until all are done, or none can go on.
-    void run_block(bool descending) {
-        const size_t count = fibers.size();
-        while (alive > 0 && error.empty()) {
-            bool moved = false;
-            for (size_t i = 0; i < count && error.empty(); i++) {
-                Fiber &fiber = fibers[descending ? count - 1 - i : i];
+    // Runs the fibers of a warp in turn until none of them can go on; whether any of them could.
+    bool run_warp(size_t warp, bool descending) {
+        bool moved = false;
+        for (bool again = true; again && error.empty();) {
+            again = false;
+            for (size_t i = 0; i < 32 && error.empty(); i++) {
+                Fiber &fiber = fibers[warp * 32 + (descending ? 31 - i : i)];
                 if (fiber.state != State::Ready) continue;
-                moved = true;
+                again = moved = true;
                 run_fiber(fiber);
             }
+        }
+        return moved;
+    }
+
+    // Runs warps in turn until all are done, or none can go on. Each goes as far ahead of the others as
+    // barriers let it: what it overwrites too early, others read wrongly.
+    void run_block(bool descending) {
+        while (alive > 0 && error.empty()) {
+            bool moved = false;
+            for (size_t i = 0; i < warps.size() && error.empty(); i++)
+                moved |= run_warp(descending ? warps.size() - 1 - i : i, descending);
             if (!moved) fail(stuck());
         }
         if (error.empty()) check_guards();
