@@ -120,9 +120,11 @@ fn crowded_rows_are_searched() {
     let mut random = Random::new(3);
     let vocab = 10_241;
     let loud = |token: usize| if token % 512 < 32 { 5.0 } else { 0.0 };
-    let logits: Vec<f32> = (0..vocab).map(|token| (loud(token) + random.number()) as f32).collect();
-    let top = top_k(&logits, (1, vocab, vocab), TOP_K_MAX, None);
-    assert_eq!(top.ids, ranked(&logits)[..TOP_K_MAX]);
+    let logits: Vec<f32> = (0..2 * vocab).map(|i| (loud(i % vocab) + random.number()) as f32).collect();
+    let top = top_k(&logits, (2, vocab, vocab), TOP_K_MAX, None);
+    for (ids, row) in top.ids.chunks_exact(TOP_K_MAX).zip(logits.chunks_exact(vocab)) {
+        assert_eq!(*ids, ranked(row)[..TOP_K_MAX]);
+    }
 }
 
 #[test]
