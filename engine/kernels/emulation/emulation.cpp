@@ -219,11 +219,16 @@ struct Machine {
 
     // Runs warps in turn until all are done, or none can go on. Each goes as far ahead of the others as
     // barriers let it: what it overwrites too early, others read wrongly.
-    void run_block(bool descending) {
+    void run_block(u64 number) {
+        const size_t count = warps.size();
+        const bool descending = number % 2 == 1;
+        const size_t first = number % 4 / 2 * (count / 2);
         while (alive > 0 && error.empty()) {
             bool moved = false;
-            for (size_t i = 0; i < warps.size() && error.empty(); i++)
-                moved |= run_warp(descending ? warps.size() - 1 - i : i, descending);
+            for (size_t i = 0; i < count && error.empty(); i++) {
+                const size_t warp = (i + first) % count;
+                moved |= run_warp(descending ? count - 1 - warp : warp, descending);
+            }
             if (!moved) fail(stuck());
         }
         if (error.empty()) check_guards();
@@ -429,7 +434,7 @@ void launch(const Kernel &kernel, const u32 *grid, u32 threads, const void *para
                     fiber.copies.clear();
                 }
                 m.begin_block();
-                m.run_block(number++ % 2 == 1);
+                m.run_block(number++);
                 if (!m.error.empty()) return;
             }
 }

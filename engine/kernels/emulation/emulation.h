@@ -1,8 +1,8 @@
 // What CUDA gives to a kernel, on the host. The threads of a block are fibers of one thread of the host. A
 // warp's lanes take turns until all wait at a barrier, then the next warp goes on: each is as far ahead of
-// the others as barriers let it, so a missing barrier shows as a wrong result, every time. Odd blocks run in
-// descending order. Shared memory begins as NaN and has guards around it; copies to it that are begun arrive
-// when they are waited for, not before.
+// the others as barriers let it, so a missing barrier shows as a wrong result, every time. Of four blocks in
+// a row, each runs its warps in another order. Shared memory begins as NaN and has guards around it; copies
+// to it that are begun arrive when they are waited for, not before.
 #pragma once
 
 #include <cmath>
