@@ -33,7 +33,7 @@ use tenora_engine::{
     config::{DeviceChoice, EngineConfig},
     model::ModelConfig,
     runner::{
-        AdapterLoader, ResidentAdapter, Runner,
+        ResidentAdapter, Runner,
         cuda::{CudaAdapter, CudaRunner, DeviceMemory, Gpu, driver::Device},
     },
 };

@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     collections::{BTreeMap, HashMap},
-    fmt,
+    fmt, fs,
     path::Path,
     sync::Arc,
 };
@@ -14,7 +14,7 @@ use tenora_engine::{
     batch::{Batch, BatchSequence, Segment},
     config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
-    runner::{Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner},
+    runner::{ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner},
 };
 use tenora_kernels::abi::Element;
 
@@ -191,8 +191,13 @@ impl<R: Runner> AnyRunner for Loaded<R> {
     }
 
     fn load(&mut self, model: &str, adapter: &str) {
-        let load =
-            || Arc::new(self.runner.loader().load(&adapter_files(&folder(model).join(adapter))).unwrap());
+        let load = || {
+            let (loader, files) = (self.runner.loader(), adapter_files(&folder(model).join(adapter)));
+            let resident = loader.load(&files).unwrap();
+            let most = loader.resident_bytes(fs::metadata(&files.weights).unwrap().len());
+            assert!(resident.bytes() <= most, "{adapter} takes {} bytes of {most}", resident.bytes());
+            Arc::new(resident)
+        };
         self.adapters.entry(adapter.to_owned()).or_insert_with(load);
     }
 

@@ -78,11 +78,12 @@ impl<G: Gpu> AdapterLoader for CudaLoader<G> {
         })
     }
 
-    /// The smallest numbers of a file have two bytes, and on the device at most four.
+    /// The smallest numbers of a file have two bytes.
     fn resident_bytes(&self, file_bytes: u64) -> usize {
         let sites = self.model.layers * Projection::ALL.len();
-        let widened = usize::try_from(file_bytes).unwrap_or(usize::MAX).saturating_mul(2);
-        widened.saturating_add(sites * (size_of::<LoraSite>() + ALIGNMENT_BYTES))
+        let numbers = usize::try_from(file_bytes / 2).unwrap_or(usize::MAX);
+        let bytes = numbers.saturating_mul(self.element.bytes());
+        bytes.saturating_add(sites * (size_of::<LoraSite>() + ALIGNMENT_BYTES))
     }
 }
 

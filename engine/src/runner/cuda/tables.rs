@@ -263,3 +263,61 @@ impl Writer<'_> {
         Ok(Table { address: self.device + start as u64, len: values.len() as u32 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kv_pool::BlockId;
+
+    /// Sequences of so many rows each, whose first rows have these positions.
+    fn batch(sequences: &[(usize, usize)]) -> Batch<()> {
+        let mut batch =
+            Batch { tokens: Vec::new(), positions: Vec::new(), sequences: Vec::new(), segments: Vec::new() };
+        for &(rows, position) in sequences {
+            let start = batch.positions.len();
+            batch.positions.extend((position..position + rows).map(|position| position as u32));
+            let blocks = (position + rows).div_ceil(BLOCK_TOKENS) as u32;
+            batch.sequences.push(BatchSequence {
+                rows: start..batch.positions.len(),
+                blocks: (0..blocks).rev().map(BlockId).collect(),
+                wants_logits: true,
+            });
+        }
+        batch.tokens = vec![0; batch.positions.len()];
+        batch
+    }
+
+    #[test]
+    fn waves_hold_every_sequence_once_and_no_more_parts_than_there_is_room_for() {
+        // Three parts, none, one, two, three.
+        let batch = batch(&[(1, 700), (8, 900), (1, 3), (1, 300), (1, 767)]);
+        let lengths = |most| waves(&batch, most).iter().map(|wave| wave.len()).collect::<Vec<_>>();
+        assert_eq!(lengths(100), [5]);
+        assert_eq!(lengths(4), [3, 1, 1]);
+        assert_eq!(lengths(5), [3, 2]);
+    }
+
+    #[test]
+    fn slots_follow_positions_through_blocks() {
+        // Blocks are in descending order: 1, 0.
+        assert_eq!(slots(&batch(&[(3, 14)])), [30, 31, 0]);
+    }
+
+    #[test]
+    fn the_largest_step_finds_room() {
+        let limits = Limits { rows: 40, sequences: 8, partials: 4, max_rank: 16, context: 1024, group: 64 };
+        // Each row a tile, each sequence a wave.
+        for batch in [batch(&[(1, 1023); 8]), batch(&[(5, 1019); 8])] {
+            let mut bytes = vec![0; limits.table_bytes()];
+            let mut writer = Writer { bytes: &mut bytes, used: 0, device: 1 << 20 };
+            for numbers in [&batch.tokens, &batch.positions, &slots(&batch), &vec![0; 8]] {
+                writer.put(numbers).unwrap();
+            }
+            let tiles = vec![LoraTile { sites: 0, row: 0, rows: 1 }; batch.rows()];
+            assert_eq!(writer.put(&tiles).unwrap().address % ALIGNMENT as u64, 0);
+            for wave in waves(&batch, limits.partials) {
+                write_wave(&mut writer, &batch, wave, (limits.group, rounded_blocks(64))).unwrap();
+            }
+        }
+    }
+}
