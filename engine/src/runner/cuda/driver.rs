@@ -67,10 +67,10 @@ impl Device {
             DeviceChoice::Cpu => {
                 let problem =
                     "the settings name the CPU; name a CUDA device, or choose another runner".to_owned();
-                return Err(GpuError { task: "open it", problem });
+                return Err(GpuError { task: "open", problem });
             }
         };
-        let context = CudaContext::new(ordinal).map_err(failed("open it"))?;
+        let context = CudaContext::new(ordinal).map_err(failed("open"))?;
         keep_freed_memory(&context).map_err(failed("set its memory pool up"))?;
         let functions = load_kernels()?;
         let stream = |_| context.new_stream().map_err(failed("make a stream"));
