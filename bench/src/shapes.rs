@@ -24,6 +24,10 @@ pub enum ShapeName {
     #[value(name = "llama-3.2-1b")]
     #[serde(rename = "llama-3.2-1b")]
     Llama32,
+    /// Llama-3.1-8B.
+    #[value(name = "llama-3.1-8b")]
+    #[serde(rename = "llama-3.1-8b")]
+    Llama31,
 }
 
 /// The numbers of a decoder.
@@ -39,6 +43,8 @@ pub(crate) struct Shape {
     pub(crate) intermediate: usize,
     pub(crate) vocabulary: usize,
     pub(crate) context: usize,
+    /// Whether the output layer is the embedding.
+    tied: bool,
     #[serde(skip)]
     rms_norm_eps: f64,
     #[serde(skip)]
@@ -73,6 +79,7 @@ impl ShapeName {
             intermediate: 128,
             vocabulary: 512,
             context: 2048,
+            tied: true,
             rms_norm_eps: 1e-5,
             rope: Rope { theta: 100_000.0, llama3_factor: None },
         };
@@ -115,12 +122,25 @@ impl ShapeName {
                 rope: Rope { theta: 500_000.0, llama3_factor: Some(32.0) },
                 ..llama("llama-3.2-1b")
             },
+            Self::Llama31 => Shape {
+                hidden: 4096,
+                layers: 32,
+                heads: 32,
+                kv_heads: 8,
+                head_dim: 128,
+                intermediate: 14_336,
+                vocabulary: 128_256,
+                context: 131_072,
+                tied: false,
+                rope: Rope { theta: 500_000.0, llama3_factor: Some(8.0) },
+                ..llama("llama-3.1-8b")
+            },
         }
     }
 }
 
 impl Shape {
-    /// `config.json`. All these shapes tie the output layer to the embedding.
+    /// `config.json`.
     pub(crate) fn config(&self, dtype: &str) -> Value {
         let scaling = self.rope.llama3_factor.map(|factor| {
             json!({
@@ -147,7 +167,7 @@ impl Shape {
             "rope_scaling": scaling,
             "hidden_act": "silu",
             "attention_bias": false,
-            "tie_word_embeddings": true,
+            "tie_word_embeddings": self.tied,
             "torch_dtype": dtype,
         })
     }
@@ -171,6 +191,9 @@ impl Shape {
             let maps = self.projections();
             tensors.extend(maps.iter().map(|map| normal(name(map.path), vec![map.outputs, map.inputs])));
         }
+        if !self.tied {
+            tensors.push(normal("lm_head.weight".to_owned(), vec![self.vocabulary, self.hidden]));
+        }
         tensors
     }
 
@@ -190,7 +213,8 @@ impl Shape {
         ]
     }
 
-    /// Numbers in all tensors. Each is read once for every token of a single stream: the tied embedding as output layer.
+    /// Numbers in all tensors. Each is read once for every token of a single stream (a tied embedding as output layer), but for
+    /// an embedding of its own.
     pub(crate) fn parameters(&self) -> usize {
         self.tensors().iter().map(Tensor::numbers).sum()
     }
@@ -217,5 +241,6 @@ mod tests {
         // As their model cards' safetensors say.
         assert_eq!(ShapeName::Qwen3.shape().parameters(), 596_049_920);
         assert_eq!(ShapeName::Llama32.shape().parameters(), 1_235_814_400);
+        assert_eq!(ShapeName::Llama31.shape().parameters(), 8_030_261_248);
     }
 }

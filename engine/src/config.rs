@@ -19,10 +19,12 @@ pub struct EngineConfig {
     pub instruction_set: Option<InstructionSet>,
     /// Weights of the cpu runner; `None` = as they are stored.
     pub quantization: Option<Quantization>,
-    /// Bytes for the pool of KV blocks.
-    pub kv_bytes: usize,
-    /// Bytes for resident adapters.
-    pub adapter_bytes: usize,
+    /// Bytes for the pool of KV blocks; `None` = what the cuda runner finds free on the device beside all else, elsewhere
+    /// [`EngineConfig::KV_BYTES`].
+    pub kv_bytes: Option<usize>,
+    /// Bytes for resident adapters; `None` = a fifth of what the cuda runner finds free, elsewhere
+    /// [`EngineConfig::ADAPTER_BYTES`].
+    pub adapter_bytes: Option<usize>,
     /// Highest LoRA rank that is accepted.
     pub max_rank: usize,
     /// Longest context served; `None` = the model's own.
@@ -41,6 +43,11 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
+    /// Bytes for the pool of KV blocks when the settings do not say.
+    pub const KV_BYTES: usize = 512 << 20;
+    /// Bytes for resident adapters when the settings do not say.
+    pub const ADAPTER_BYTES: usize = 1 << 30;
+
     /// Defaults for a model folder, which gives the model its name; sized for a small machine.
     pub fn new(model: impl Into<PathBuf>) -> Self {
         let model = model.into();
@@ -54,8 +61,8 @@ impl EngineConfig {
             threads: None,
             instruction_set: None,
             quantization: None,
-            kv_bytes: 512 << 20,
-            adapter_bytes: 1 << 30,
+            kv_bytes: None,
+            adapter_bytes: None,
             max_rank: 256,
             context_length: None,
             max_batch_rows: 256,
@@ -64,6 +71,16 @@ impl EngineConfig {
             queue_limit: 256,
             paranoid: false,
         }
+    }
+
+    /// Bytes for the pool of KV blocks, where it lies in the machine's own memory.
+    pub fn host_kv_bytes(&self) -> usize {
+        self.kv_bytes.unwrap_or(Self::KV_BYTES)
+    }
+
+    /// Bytes for resident adapters, where they lie in the machine's own memory.
+    pub fn host_adapter_bytes(&self) -> usize {
+        self.adapter_bytes.unwrap_or(Self::ADAPTER_BYTES)
     }
 }
 
@@ -87,6 +104,8 @@ pub enum RunnerChoice {
     Auto,
     /// Own kernels, on a CPU.
     Cpu,
+    /// Own kernels, on a CUDA device.
+    Cuda,
     /// candle's tensors, on any device.
     Reference,
 }

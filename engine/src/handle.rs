@@ -4,6 +4,8 @@ use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Instant};
 
 use tokio::time::timeout_at;
 
+#[cfg(feature = "cuda")]
+use crate::runner::cuda::CudaRunner;
 use crate::{
     backend::{Backend, TokenStream},
     canary::{Answer, Canary, Trials},
@@ -39,6 +41,12 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let (frontend, shared) = match runner::choose(&config)? {
             RunnerChoice::Cpu => Shared::start(CpuRunner::load(&config, progress)?, &config, observer),
+            #[cfg(feature = "cuda")]
+            RunnerChoice::Cuda => {
+                let runner = CudaRunner::open(&config, progress)?;
+                let config = EngineConfig { adapter_bytes: Some(runner.adapter_bytes()), ..config };
+                Shared::start(runner, &config, observer)
+            }
             _ => Shared::start(ReferenceRunner::load(&config, progress)?, &config, observer),
         }?;
         Ok(Self::new(frontend, Arc::new(shared)))

@@ -1,5 +1,7 @@
 //! What a base model is and needs, found from its files without loading them.
 
+#[cfg(feature = "cuda")]
+use crate::runner::cuda::CudaRunner;
 use crate::{
     config::{EngineConfig, RunnerChoice},
     error::EngineError,
@@ -23,6 +25,8 @@ pub struct Plan {
     pub kv_bytes: usize,
     /// Bytes for adapters.
     pub adapter_bytes: usize,
+    /// What is free on the device that all this goes to; `None` = it goes to the machine's own memory.
+    pub device_bytes: Option<usize>,
 }
 
 impl Plan {
@@ -32,12 +36,21 @@ impl Plan {
     /// [`EngineError::BaseModel`]: what would keep an engine from starting, as far as it can be seen without loading.
     pub fn of(config: &EngineConfig) -> Result<Self, EngineError> {
         let (base, checkpoint) = BaseFacts::look(config)?;
-        let block = match runner::choose(config)? {
-            RunnerChoice::Cpu => CpuRunner::block(&base.model),
-            _ => ReferenceRunner::block_on(config, &base.model, &checkpoint)?,
+        let (kv_bytes, adapter_bytes) = (config.host_kv_bytes(), config.host_adapter_bytes());
+        let (block, kv_bytes, adapter_bytes, device_bytes) = match runner::choose(config)? {
+            RunnerChoice::Cpu => (CpuRunner::block(&base.model), kv_bytes, adapter_bytes, None),
+            #[cfg(feature = "cuda")]
+            RunnerChoice::Cuda => {
+                let (block, shares, free) = CudaRunner::look(config, &base.model, &checkpoint)?;
+                (block, shares.kv_bytes, shares.adapter_bytes, Some(free))
+            }
+            _ => {
+                let block = ReferenceRunner::block_on(config, &base.model, &checkpoint)?;
+                (block, kv_bytes, adapter_bytes, None)
+            }
         };
         let refuse = |problem: String| EngineError::BaseModel { path: config.model.clone(), problem };
-        let blocks = base.kv_blocks(config, block).map_err(refuse)?;
+        let blocks = base.kv_blocks(kv_bytes, block).map_err(refuse)?;
         let (block_tokens, block_bytes) = block;
         Ok(Self {
             class: base.model.architecture.class(),
@@ -46,7 +59,8 @@ impl Plan {
             context_length: base.model.context_length,
             kv_tokens: blocks * block_tokens,
             kv_bytes: blocks * block_bytes,
-            adapter_bytes: config.adapter_bytes,
+            adapter_bytes,
+            device_bytes,
         })
     }
 }

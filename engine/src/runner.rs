@@ -2,6 +2,7 @@
 //! is its own business; scheduling, sampling and tenants are not.
 
 pub mod cpu;
+pub mod cuda;
 pub mod reference;
 
 mod base;
@@ -17,7 +18,7 @@ use crate::{
     request::AdapterFiles,
 };
 
-/// The runner for these settings: a CPU's own unless another is asked for, and the reference on GPUs.
+/// The runner for these settings: the device's own unless another is asked for.
 ///
 /// # Errors
 /// [`EngineError::BaseModel`]: the settings contradict each other.
@@ -30,9 +31,14 @@ pub(crate) fn choose(config: &EngineConfig) -> Result<RunnerChoice, EngineError>
         (RunnerChoice::Cpu, false) => {
             refuse("the cpu runner is asked for on another device; choose the CPU, or the runner `auto`")
         }
+        (RunnerChoice::Cuda, true) => {
+            refuse("the cuda runner is asked for, and there is no CUDA device; choose the runner `auto`")
+        }
         (_, _) if config.quantization.is_some() => {
             refuse("only the cpu runner quantises; choose it, or no quantisation")
         }
+        // A build without CUDA has the reference say so.
+        (RunnerChoice::Auto | RunnerChoice::Cuda, false) if cfg!(feature = "cuda") => Ok(RunnerChoice::Cuda),
         (_, _) => Ok(RunnerChoice::Reference),
     }
 }

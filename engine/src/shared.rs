@@ -62,19 +62,19 @@ impl Shared {
         let adapters = {
             let loader = Arc::clone(&loader);
             let resident_bytes = Box::new(move |file_bytes| loader.resident_bytes(file_bytes));
-            AdapterLimits { max_rank: config.max_rank, bytes: config.adapter_bytes, resident_bytes }
+            AdapterLimits { max_rank: config.max_rank, bytes: config.host_adapter_bytes(), resident_bytes }
         };
         let frontend = Frontend::new(config, &facts, adapters, R::NOISE)?;
         let codec = Arc::clone(frontend.codec());
         let compilers = Compilers::new(&codec, facts.model.vocab_size, &facts.model.eos_tokens)?;
         let capacity = Capacity {
             queue_limit: config.queue_limit,
-            adapter_bytes: config.adapter_bytes,
+            adapter_bytes: config.host_adapter_bytes(),
             block_tokens: runner.block_tokens(),
             max_batch_sequences: config.max_batch_sequences,
         };
         let loader = Arc::new(ObservedLoader { loader, observer: Arc::clone(&observer) });
-        let residency = Residency::new(config.adapter_bytes, loader, wake);
+        let residency = Residency::new(config.host_adapter_bytes(), loader, wake);
         let stepper = Stepper::new(runner, residency, Limits::new(config, &facts), codec, observer);
         let (numbers, stats) = watch::channel(stepper.stats());
         thread::Builder::new()

@@ -278,7 +278,7 @@ fn the_fingerprint_names_answers() {
 fn the_runner_reports_what_it_loaded_and_refuses_what_cannot_fit() {
     let load = |change: fn(&mut EngineConfig)| {
         let mut config = EngineConfig::new(fixture("llama"));
-        (config.device, config.kv_bytes) = (DeviceChoice::Cpu, 1 << 20);
+        (config.device, config.kv_bytes) = (DeviceChoice::Cpu, Some(1 << 20));
         change(&mut config);
         let progress = RefCell::new(Vec::new());
         let runner = ReferenceRunner::load(&config, &|p| progress.borrow_mut().push(p));
@@ -295,8 +295,8 @@ fn the_runner_reports_what_it_loaded_and_refuses_what_cannot_fit() {
     let (shorter, _) = load(|c| c.context_length = Some(100)).unwrap();
     assert_eq!(shorter.base().model.context_length, 100);
     assert_refused(load(|c| c.context_length = Some(257)), &["257", "256"]);
-    assert_refused(load(|c| c.kv_bytes = 90_000), &["256 tokens", "98304", "90000"]);
-    assert!(load(|c| c.kv_bytes = 98_304).is_ok());
+    assert_refused(load(|c| c.kv_bytes = Some(90_000)), &["256 tokens", "98304", "90000"]);
+    assert!(load(|c| c.kv_bytes = Some(98_304)).is_ok());
     if !cfg!(feature = "cuda") {
         assert_refused(load(|c| c.device = DeviceChoice::Cuda(0)), &["CUDA", "--features cuda"]);
     }

@@ -260,7 +260,7 @@ async fn a_canary_waits_its_turn_and_no_longer_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_room_could_be_made_for_is_refused_by_the_check() {
-    let engine = engine(|config| config.adapter_bytes = 1000);
+    let engine = engine(|config| config.adapter_bytes = Some(1000));
     let files = demo_adapter(ADAPTERS[0]);
     let refused =
         engine.check_adapter(fs::read(&files.config).unwrap(), files.weights.clone()).await.unwrap_err();

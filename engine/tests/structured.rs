@@ -176,7 +176,7 @@ async fn being_preempted_and_computed_again_changes_nothing() {
     let roomy = engine(|config| config.context_length = Some(160));
     let calm = join_all(asked().map(|request| answer(&roomy, request))).await;
     // Ten blocks of 16 tokens: sequences begin side by side, and two of more than 80 tokens can never both end.
-    let tight = engine(|config| (config.context_length, config.kv_bytes) = (Some(160), 10 << 16));
+    let tight = engine(|config| (config.context_length, config.kv_bytes) = (Some(160), Some(10 << 16)));
     assert_eq!(tight.stats().kv_blocks, 10);
     let crowded = join_all(asked().map(|request| answer(&tight, request))).await;
     for (calm, crowded) in calm.into_iter().zip(crowded) {

@@ -328,7 +328,8 @@ fn memory(plan: &Plan) -> Finding {
         size(OVERHEAD_BYTES),
         size(needed)
     );
-    match available_memory() {
+    let available = plan.device_bytes.map_or_else(available_memory, |bytes| Some(bytes as u64));
+    match available {
         Some(available) if needed > available => bad(
             "memory",
             format!(

@@ -66,7 +66,7 @@ impl StandIn {
     /// On this address (port 0 = a free one), with the demo's base model.
     pub fn start(address: &str, api_key: Option<&str>) -> Self {
         let mut config = EngineConfig::new(base());
-        config.kv_bytes = 32 << 20;
+        config.kv_bytes = Some(32 << 20);
         config.device = DeviceChoice::Cpu;
         config.threads = Some(1);
         let engine = Engine::start(config, Arc::new(()), &|_| ()).expect("the demo's base model is there");

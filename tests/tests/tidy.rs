@@ -10,7 +10,7 @@ use tenora_tests::repository;
 
 /// Lines of code of one file outside tests.
 const MAX_CODE_LINES: usize = 400;
-const CRATES: [&str; 6] = ["gateway", "adapter-store", "fleet", "engine", "bench", "tests"];
+const CRATES: [&str; 7] = ["gateway", "adapter-store", "fleet", "engine", "engine/kernels", "bench", "tests"];
 
 fn files_under(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

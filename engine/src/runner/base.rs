@@ -77,21 +77,20 @@ impl BaseFacts {
         Ok((Self { model, fingerprint: String::new(), weight_bytes, parameters }, checkpoint))
     }
 
-    /// How many KV blocks the settings pay for; at least one context must fit.
+    /// How many KV blocks so many bytes pay for; at least one context must fit.
     pub(crate) fn kv_blocks(
         &self,
-        config: &EngineConfig,
+        kv_bytes: usize,
         (block_tokens, block_bytes): (usize, usize),
     ) -> Result<usize, String> {
-        let blocks = config.kv_bytes / block_bytes;
+        let blocks = kv_bytes / block_bytes;
         let context = self.model.context_length;
         let needed = context.div_ceil(block_tokens);
         if blocks < needed {
             return Err(format!(
-                "one context of {context} tokens needs {} bytes of KV blocks, and {} are given; give more, or serve a \
-                 shorter context",
-                needed * block_bytes,
-                config.kv_bytes
+                "one context of {context} tokens needs {} bytes of KV blocks, and {kv_bytes} are given; give more, or \
+                 serve a shorter context",
+                needed * block_bytes
             ));
         }
         Ok(blocks)

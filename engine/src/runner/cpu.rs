@@ -79,7 +79,7 @@ impl CpuRunner {
             );
             return Err(refuse(problem));
         }
-        let blocks = base.kv_blocks(config, Self::block(model)).map_err(refuse)?;
+        let blocks = base.kv_blocks(config.host_kv_bytes(), Self::block(model)).map_err(refuse)?;
         let decoder = Decoder::load(model, &checkpoint, config.quantization)?;
         let threads =
             config.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));

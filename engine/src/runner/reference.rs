@@ -47,7 +47,7 @@ impl ReferenceRunner {
         let device = device::open(config.device).map_err(refuse)?;
         let (base, checkpoint) = BaseFacts::open(config, progress)?;
         let (dtype, block) = Self::block(&device, &base.model, &checkpoint);
-        let blocks = base.kv_blocks(config, block).map_err(refuse)?;
+        let blocks = base.kv_blocks(config.host_kv_bytes(), block).map_err(refuse)?;
         let load = || -> candle_core::Result<_> {
             let kv = KvPool::new(&base.model, blocks, dtype, &device)?;
             let decoder = Decoder::load(&base.model, checkpoint.into_var_builder(dtype, &device))?;

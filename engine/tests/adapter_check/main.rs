@@ -68,7 +68,7 @@ fn digest(files: &Files) -> [u8; 32] {
 fn runner() -> ReferenceRunner {
     let mut config = EngineConfig::new(fixtures().join("llama/base"));
     config.device = DeviceChoice::Cpu;
-    config.kv_bytes = 8 << 20;
+    config.kv_bytes = Some(8 << 20);
     config.max_rank = MAX_RANK;
     ReferenceRunner::load(&config, &|_| ()).unwrap()
 }

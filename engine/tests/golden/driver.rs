@@ -1,15 +1,25 @@
 //! Drives a runner by hand: allocates blocks, sorts rows by adapter, builds batches.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, HashMap},
+    fmt, fs,
+    path::Path,
+    sync::Arc,
+};
 
+#[cfg(feature = "cuda")]
+use tenora_engine::runner::cuda::driver::Device;
 use tenora_engine::{
     batch::{Batch, BatchSequence, Segment},
     config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
-    runner::{Runner, cpu::CpuRunner, reference::ReferenceRunner},
+    runner::{ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner},
 };
+use tenora_kernels::abi::Element;
 
 use crate::{
+    emulated::EmulatedGpu,
     files::adapter_files,
     fixture::{Case, Fixture, folder},
 };
@@ -20,6 +30,27 @@ pub(crate) enum Kind {
     Reference,
     Cpu(InstructionSet, usize),
     Quantized(InstructionSet, usize),
+    /// The cuda runner on a GPU that the host plays.
+    Emulated(Precision),
+    /// The cuda runner on a GPU.
+    #[cfg(feature = "cuda")]
+    Cuda(Precision),
+}
+
+/// What weights become on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    F32,
+    Bf16,
+}
+
+impl Precision {
+    fn element(self) -> Option<Element> {
+        Some(match self {
+            Self::F32 => Element::F32,
+            Self::Bf16 => Element::Bf16,
+        })
+    }
 }
 
 impl fmt::Display for Kind {
@@ -35,6 +66,7 @@ pub(crate) struct Driver {
 }
 
 /// One sequence.
+#[derive(Default)]
 pub(crate) struct Row {
     adapter: Option<String>,
     blocks: Vec<BlockId>,
@@ -49,8 +81,12 @@ impl Row {
 
 impl Driver {
     pub(crate) fn load(model: &str, kind: Kind) -> Self {
-        let mut config = EngineConfig::new(folder(model).join("base"));
-        config.kv_bytes = 8 << 20;
+        Self::load_from(&folder(model).join("base"), kind)
+    }
+
+    pub(crate) fn load_from(base: &Path, kind: Kind) -> Self {
+        let mut config = EngineConfig::new(base);
+        config.kv_bytes = Some(8 << 20);
         config.device = DeviceChoice::Cpu;
         if let Kind::Cpu(instructions, threads) | Kind::Quantized(instructions, threads) = kind {
             (config.instruction_set, config.threads) = (Some(instructions), Some(threads));
@@ -58,6 +94,15 @@ impl Driver {
         config.quantization = matches!(kind, Kind::Quantized(..)).then_some(Quantization::Q8_0);
         let runner = match kind {
             Kind::Reference => Loaded::boxed(ReferenceRunner::load(&config, &|_| ()).unwrap()),
+            Kind::Emulated(precision) => {
+                let gpu = EmulatedGpu::default();
+                Loaded::boxed(CudaRunner::load(gpu, precision.element(), &config, &|_| ()).unwrap())
+            }
+            #[cfg(feature = "cuda")]
+            Kind::Cuda(precision) => {
+                let gpu = Device::open(DeviceChoice::Cuda(0)).unwrap();
+                Loaded::boxed(CudaRunner::load(gpu, precision.element(), &config, &|_| ()).unwrap())
+            }
             _ => Loaded::boxed(CpuRunner::load(&config, &|_| ()).unwrap()),
         };
         // Every third block first, so that no sequence's blocks lie side by side.
@@ -70,7 +115,12 @@ impl Driver {
         if let Some(adapter) = &case.adapter {
             self.runner.load(fixture.model, adapter);
         }
-        Row { adapter: case.adapter.clone(), blocks: Vec::new(), position: 0 }
+        Row { adapter: case.adapter.clone(), ..Row::default() }
+    }
+
+    /// What the emulated GPU was asked for since the last call.
+    pub(crate) fn take_launches(&self) -> BTreeMap<&'static str, usize> {
+        self.runner.take_launches().expect("an emulated GPU")
     }
 
     pub(crate) fn release(&mut self, row: Row) {
@@ -121,6 +171,7 @@ trait AnyRunner {
     fn blocks(&self) -> (usize, usize);
     fn load(&mut self, model: &str, adapter: &str);
     fn run(&mut self, plan: Plan) -> Vec<Vec<f32>>;
+    fn take_launches(&self) -> Option<BTreeMap<&'static str, usize>>;
 }
 
 struct Loaded<R: Runner> {
@@ -140,8 +191,13 @@ impl<R: Runner> AnyRunner for Loaded<R> {
     }
 
     fn load(&mut self, model: &str, adapter: &str) {
-        let load =
-            || Arc::new(self.runner.loader().load(&adapter_files(&folder(model).join(adapter))).unwrap());
+        let load = || {
+            let (loader, files) = (self.runner.loader(), adapter_files(&folder(model).join(adapter)));
+            let resident = loader.load(&files).unwrap();
+            let most = loader.resident_bytes(fs::metadata(&files.weights).unwrap().len());
+            assert!(resident.bytes() <= most, "{adapter} takes {} bytes of {most}", resident.bytes());
+            Arc::new(resident)
+        };
         self.adapters.entry(adapter.to_owned()).or_insert_with(load);
     }
 
@@ -158,5 +214,11 @@ impl<R: Runner> AnyRunner for Loaded<R> {
             self.runner.run(&batch).unwrap().into_rows().map(|row| row.to_vec()).collect();
         assert_eq!(logits.len(), wanted);
         logits
+    }
+
+    fn take_launches(&self) -> Option<BTreeMap<&'static str, usize>> {
+        let runner: &dyn Any = &self.runner;
+        let emulated = runner.downcast_ref::<CudaRunner<EmulatedGpu>>()?;
+        Some(emulated.gpu().take_launches())
     }
 }

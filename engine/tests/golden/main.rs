@@ -1,14 +1,21 @@
 //! What PEFT and transformers compute, every runner computes: logits within 1e-4 in f32, and the same greedy tokens, for
 //! every family and every kind of adapter, alone and mixed in one batch. The cpu runner, moreover, computes the same bits
 //! in any batch, in any chunks, on any number of threads and with any instruction set.
+//!
+//! The cuda runner is here on a GPU that the host plays; built with the feature `cuda`, and with `TENORA_TEST_CUDA=1`, on the
+//! first GPU, too.
+#![expect(unsafe_code, reason = "a GPU that the host plays has memory at addresses")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a fixture that cannot be read is a failed test")]
 
 mod driver;
+#[path = "../support/emulated.rs"]
+mod emulated;
 #[path = "../support/files.rs"]
 mod files;
 mod fixture;
+mod gpu;
 
-use driver::{Driver, Kind, Row};
+use driver::{Driver, Kind, Precision, Row};
 use fixture::{Case, Fixture, MODELS, formats};
 use tenora_engine::InstructionSet::{Avx2, Portable};
 
@@ -16,7 +23,14 @@ use tenora_engine::InstructionSet::{Avx2, Portable};
 const QUANTIZABLE: [&str; 4] = ["llama-tied-bf16", "mistral-sharded", "qwen2", "qwen3"];
 
 /// Every runner that PEFT judges.
-const KINDS: [Kind; 3] = [Kind::Reference, Kind::Cpu(Avx2, 2), Kind::Cpu(Portable, 1)];
+const KINDS: &[Kind] = &[
+    Kind::Reference,
+    Kind::Cpu(Avx2, 2),
+    Kind::Cpu(Portable, 1),
+    Kind::Emulated(Precision::F32),
+    #[cfg(feature = "cuda")]
+    Kind::Cuda(Precision::F32),
+];
 
 /// Largest absolute difference of a logit.
 const TOLERANCE: f32 = 1e-4;
@@ -25,12 +39,14 @@ const FAR: f32 = 1000.0 * TOLERANCE;
 
 /// Those that this machine can run; Portable runs everywhere.
 fn kinds() -> impl Iterator<Item = Kind> {
-    KINDS.into_iter().filter(is_here)
+    KINDS.iter().copied().filter(is_here)
 }
 
 fn is_here(kind: &Kind) -> bool {
     match kind {
         Kind::Cpu(Avx2, _) | Kind::Quantized(Avx2, _) => Avx2.is_available(),
+        #[cfg(feature = "cuda")]
+        Kind::Cuda(_) => std::env::var_os("TENORA_TEST_CUDA").is_some(),
         _ => true,
     }
 }
@@ -260,7 +276,7 @@ fn every_writers_format_gives_pefts_logits() {
                     for (step, logits) in found.iter().enumerate() {
                         assert_golden(&case, step, logits, &format!("{kind}, {model}"));
                     }
-                    if kind != Kind::Reference {
+                    if matches!(kind, Kind::Cpu(..)) {
                         assert_eq!(found, solo(&mut driver, &fixture, golden, 16), "{kind}, {model}, {case}");
                     }
                 }

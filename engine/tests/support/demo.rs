@@ -29,7 +29,7 @@ pub(crate) fn engine(change: impl FnOnce(&mut EngineConfig)) -> Engine {
 /// An engine on another base model's folder.
 pub(crate) fn engine_on(base: &Path, change: impl FnOnce(&mut EngineConfig)) -> Engine {
     let mut config = EngineConfig::new(base);
-    config.kv_bytes = 16 << 20;
+    config.kv_bytes = Some(16 << 20);
     config.device = DeviceChoice::Cpu;
     config.paranoid = true;
     change(&mut config);

@@ -35,7 +35,7 @@ pub(crate) struct Whole {
 
 fn config() -> EngineConfig {
     let mut config = EngineConfig::new(base());
-    config.kv_bytes = 32 << 20;
+    config.kv_bytes = Some(32 << 20);
     config.device = DeviceChoice::Cpu;
     config
 }

@@ -17,8 +17,8 @@ const THREADS: Variable = Variable::new("TENORA_THREADS", None);
 const QUANTIZE: Variable = Variable::new("TENORA_QUANTIZE", Some("none"));
 const CONTEXT_LENGTH: Variable = Variable::new("TENORA_CONTEXT_LENGTH", None);
 const MAX_RANK: Variable = Variable::new("TENORA_MAX_RANK", Some("256"));
-const KV_CACHE_BYTES: Variable = Variable::new("TENORA_KV_CACHE_BYTES", Some("512MiB"));
-const ADAPTER_MEMORY_BYTES: Variable = Variable::new("TENORA_ADAPTER_MEMORY_BYTES", Some("1GiB"));
+const KV_CACHE_BYTES: Variable = Variable::new("TENORA_KV_CACHE_BYTES", Some("auto"));
+const ADAPTER_MEMORY_BYTES: Variable = Variable::new("TENORA_ADAPTER_MEMORY_BYTES", Some("auto"));
 const MAX_BATCH_ROWS: Variable = Variable::new("TENORA_MAX_BATCH_ROWS", Some("256"));
 const MAX_BATCH_SEQUENCES: Variable = Variable::new("TENORA_MAX_BATCH_SEQUENCES", Some("32"));
 const STEP_TARGET_MS: Variable = Variable::new("TENORA_STEP_TARGET_MS", Some("100"));
@@ -63,10 +63,10 @@ pub struct EngineSettings {
     pub context_length: Option<usize>,
     /// Highest LoRA rank that is accepted.
     pub max_rank: usize,
-    /// Bytes for KV blocks.
-    pub kv_cache_bytes: usize,
-    /// Bytes for adapters in memory.
-    pub adapter_memory_bytes: usize,
+    /// Bytes for KV blocks; `None` = by the device.
+    pub kv_cache_bytes: Option<usize>,
+    /// Bytes for adapters in memory; `None` = by the device.
+    pub adapter_memory_bytes: Option<usize>,
     /// Rows of one step at most.
     pub max_batch_rows: usize,
     /// Sequences of one step at most.
@@ -124,8 +124,8 @@ impl EngineSettings {
             quantization: reader.value(&QUANTIZE, None, quantization),
             context_length: reader.optional(&CONTEXT_LENGTH, |text| parse::count(text, 1..=1 << 24)),
             max_rank: reader.value(&MAX_RANK, 256, |text| parse::count(text, 1..=4096)),
-            kv_cache_bytes: size(reader, &KV_CACHE_BYTES, 512 << 20),
-            adapter_memory_bytes: size(reader, &ADAPTER_MEMORY_BYTES, 1 << 30),
+            kv_cache_bytes: size(reader, &KV_CACHE_BYTES),
+            adapter_memory_bytes: size(reader, &ADAPTER_MEMORY_BYTES),
             max_batch_rows: reader.value(&MAX_BATCH_ROWS, 256, |text| parse::count(text, 1..=1 << 16)),
             max_batch_sequences: reader
                 .value(&MAX_BATCH_SEQUENCES, 32, |text| parse::count(text, 1..=1 << 12)),
@@ -181,8 +181,9 @@ fn runner(text: &str) -> Result<RunnerChoice, String> {
     match text {
         "auto" => Ok(RunnerChoice::Auto),
         "cpu" => Ok(RunnerChoice::Cpu),
+        "cuda" => Ok(RunnerChoice::Cuda),
         "reference" => Ok(RunnerChoice::Reference),
-        other => Err(format!("`{other}` is not auto, cpu or reference")),
+        other => Err(format!("`{other}` is not auto, cpu, cuda or reference")),
     }
 }
 
@@ -194,9 +195,12 @@ fn quantization(text: &str) -> Result<Option<Quantization>, String> {
     }
 }
 
-fn size(reader: &mut Reader, variable: &Variable, default: usize) -> usize {
-    // `parse::bytes` refuses what a usize cannot hold.
-    reader.value(variable, default, |text| parse::bytes(text).map(|bytes| bytes as usize))
+fn size(reader: &mut Reader, variable: &Variable) -> Option<usize> {
+    reader.value(variable, None, |text| match text {
+        "auto" => Ok(None),
+        // `parse::bytes` refuses what a usize cannot hold.
+        bytes => parse::bytes(bytes).map(|bytes| Some(bytes as usize)),
+    })
 }
 
 #[cfg(test)]
