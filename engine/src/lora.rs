@@ -21,7 +21,7 @@ mod json;
 
 pub mod codes;
 
-pub(crate) use merged::write_merged;
+pub use merged::write_merged;
 pub(crate) use plain::write_plain;
 pub use read::{check, check_offline};
 pub use report::AdapterReport;

@@ -186,6 +186,23 @@ fn what_would_be_computed_wrongly_is_refused() {
 }
 
 #[test]
+fn other_families_have_sizes_for_engines_that_compute_them() {
+    let gemma = Folder::copy("llama")
+        .set("architectures", json!(["GemmaForCausalLM"]))
+        .set("hidden_act", json!("gelu_pytorch_tanh"));
+    assert!(ModelConfig::read(gemma.path()).is_err(), "no runner here computes it");
+    let (other, llama) =
+        (ModelConfig::read_any(gemma.path()).unwrap(), ModelConfig::read_any(&fixture("llama")).unwrap());
+    assert_eq!((other.architecture, llama.architecture), (Architecture::Other, Architecture::Llama));
+    for projection in Projection::ALL {
+        assert_eq!(other.projection_dims(projection), llama.projection_dims(projection));
+    }
+    assert_eq!((other.context_length, &other.eos_tokens), (llama.context_length, &llama.eos_tokens));
+    let nothing = Folder::copy("llama").set("hidden_size", Value::Null);
+    assert_refused(ModelConfig::read_any(nothing.path()).map_err(|e| e.to_string()), &["hidden_size"]);
+}
+
+#[test]
 fn every_tensor_is_there_and_used() {
     let checkpoint = Folder::copy("llama").open().unwrap();
     assert_eq!(checkpoint.weight_bytes(), checkpoint.parameters() * 4);

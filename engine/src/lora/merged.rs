@@ -19,13 +19,14 @@ use crate::{
 /// What a model folder has beside its weights, by the ends of names.
 const COMPANIONS: [&str; 4] = ["json", "jinja", "model", "txt"];
 
-/// Writes a model folder, which exists and is empty. The weights that change are written in 32 bits, so that small changes
+/// Writes a model folder, which exists and is empty: the base model in another folder, with an adapter of `max_rank` at most
+/// in its weights. The weights that change are written in 32 bits, so that small changes
 /// are not rounded away; the others stay as they are. Blocks; holds the whole adapter and the changed weights of one file.
 ///
 /// # Errors
 /// [`EngineError::Adapter`]: the files are not those of the digest. [`EngineError::BaseModel`]: a weight that the adapter
 /// changes is not there, or has another shape. [`EngineError::Fault`]: the folder cannot be written.
-pub(crate) fn write_merged(
+pub fn write_merged(
     files: &AdapterFiles,
     (model, max_rank): (&ModelConfig, usize),
     (base, folder): (&Path, &Path),

@@ -14,6 +14,7 @@ mod emulated;
 mod files;
 mod fixture;
 mod gpu;
+mod merged;
 
 use driver::{Driver, Kind, Precision, Row};
 use fixture::{Case, Fixture, MODELS, formats};
