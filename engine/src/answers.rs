@@ -13,9 +13,41 @@ use crate::{
     grammar::Compilers,
     kv_pool::Owner,
     queue::Queue,
-    request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress},
+    request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Sampling},
     step::overflows,
 };
+
+/// A request with its grammar and a place in the queue, and its reader's end, which may be `room` events behind.
+///
+/// # Errors
+/// What is wrong with its answer's format; [`EngineError::QueueFull`].
+pub(crate) async fn enter(
+    prepared: Prepared,
+    (compilers, queue): (&Compilers, &Queue),
+    room: usize,
+) -> Result<(Submission, TokenStream), EngineError> {
+    let Prepared { tokens: prompt, request, trial, .. } = prepared;
+    let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
+    let grammar = compilers.compile(std::mem::take(&mut sampling.format)).await?;
+    let place = queue.enter(domain)?;
+    let progress = Arc::new(Progress::submitted_now());
+    let (events, stream) = mpsc::channel(room);
+    let submission = Submission {
+        prompt,
+        owner: Owner { domain, adapter: adapter.as_ref().map(|files| files.digest) },
+        adapter,
+        seed: sampling.seed.unwrap_or_else(rand::random),
+        sampling,
+        grammar,
+        events,
+        progress: Arc::clone(&progress),
+        place: Some(place),
+        weight,
+        deadline,
+        trial,
+    };
+    Ok((submission, TokenStream::new(stream, progress)))
+}
 
 /// Begins answers for one base model.
 pub struct Answerer {
@@ -44,31 +76,12 @@ impl Answerer {
         prepared: Prepared,
         queue: &Queue,
     ) -> Result<(Answers, TokenStream), EngineError> {
-        let room = prepared.most_tokens() as usize;
-        let (tokens, request) = prepared.into_parts();
-        let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
-        let grammar = self.compilers.compile(std::mem::take(&mut sampling.format)).await?;
-        let place = queue.enter(domain)?;
-        let progress = Arc::new(Progress::submitted_now());
         // A text for each token, an end for each choice, and the sum or an error.
-        let (events, stream) = mpsc::channel(room + sampling.n.max(1) as usize + 2);
-        let submission = Submission {
-            prompt: tokens,
-            owner: Owner { domain, adapter: adapter.as_ref().map(|files| files.digest) },
-            adapter,
-            seed: sampling.seed.unwrap_or_else(rand::random),
-            sampling,
-            grammar,
-            events,
-            progress: Arc::clone(&progress),
-            place: Some(place),
-            weight,
-            deadline,
-            trial: false,
-        };
+        let room = prepared.most_tokens() as usize + Sampling::MAX_CHOICES as usize + 2;
+        let (submission, stream) = enter(prepared, (&self.compilers, queue), room).await?;
         let answers =
             Answers { active: Active::new(submission), frontend: self.frontend.clone(), failed: false };
-        Ok((answers, TokenStream::new(stream, progress)))
+        Ok((answers, stream))
     }
 }
 

@@ -8,21 +8,20 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::timeout,
 };
 
 use crate::{
-    active::{EVENT_BUFFER, Submission},
+    active::EVENT_BUFFER,
+    answers::enter,
     backend::{Backend, TokenStream},
     config::EngineConfig,
     error::EngineError,
     frontend::{AdapterLimits, Frontend, Prepared},
     grammar::Compilers,
-    kv_pool::Owner,
     observer::Observer,
     queue::Queue,
-    request::{GenerateRequest, Progress},
     residency::Residency,
     runner::{ObservedLoader, Runner},
     stats::{Capacity, Resident, Stats},
@@ -89,28 +88,9 @@ impl Shared {
 #[async_trait]
 impl Backend for Shared {
     async fn submit(&self, prepared: Prepared) -> Result<TokenStream, EngineError> {
-        let Prepared { tokens: prompt, request, trial, .. } = prepared;
-        let GenerateRequest { adapter, domain, mut sampling, weight, deadline, .. } = request;
-        let grammar = self.compilers.compile(std::mem::take(&mut sampling.format)).await?;
-        let place = self.queue.enter(domain)?;
-        let progress = Arc::new(Progress::submitted_now());
-        let (events, stream) = mpsc::channel(EVENT_BUFFER);
-        let submission = Submission {
-            prompt,
-            owner: Owner { domain, adapter: adapter.as_ref().map(|files| files.digest) },
-            adapter,
-            seed: sampling.seed.unwrap_or_else(rand::random),
-            sampling,
-            grammar,
-            events,
-            progress: Arc::clone(&progress),
-            place: Some(place),
-            weight,
-            deadline,
-            trial,
-        };
+        let (submission, stream) = enter(prepared, (&self.compilers, &self.queue), EVENT_BUFFER).await?;
         match self.commands.try_send(Command::Submit(Box::new(submission))) {
-            Ok(()) => Ok(TokenStream::new(stream, progress)),
+            Ok(()) => Ok(stream),
             Err(queue::TrySendError::Full(_)) => {
                 Err(EngineError::QueueFull { limit: self.capacity.queue_limit })
             }

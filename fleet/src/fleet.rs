@@ -9,9 +9,8 @@ use std::{
 use async_trait::async_trait;
 use secrecy::SecretString;
 use tenora_engine::{
-    AdapterFiles, AdapterStats, Backend, CacheDomain, Capacity, EngineError, Evictions, Frontend,
-    GenerateRequest, Observer, Prepared, Progress, Queue, QueuePlace, Resident, Stats, TokenStats,
-    TokenStream, lora::codes,
+    AdapterFiles, Backend, CacheDomain, Capacity, EngineError, Frontend, GenerateRequest, Observer, Prepared,
+    Progress, Queue, QueuePlace, Resident, Stats, TokenStream, lora::codes,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -19,11 +18,12 @@ use tokio::{
 };
 
 use crate::{
+    counts::Counts,
     folder::SharedFolder,
     generation::{Ended, Listener, Question, unavailable},
     names::{self, Salts},
     router,
-    server::{Common, Counts, Server, ServerStatus},
+    server::{Common, Server, ServerStatus},
     settings::{FleetSettings, ServerUrl},
     shelf::Shelf,
     vllm::{Refusal, Vllm},
@@ -227,7 +227,7 @@ impl Inner {
                 _ = stopping.wait_for(|stopping| *stopping) => Err(EngineError::ShuttingDown),
             }
         };
-        self.count(&listener.progress);
+        self.common.counts.add(&listener.progress);
         if let Err(error) = answered {
             // The reader may be gone.
             _ = listener.events.send(Err(error)).await;
@@ -319,50 +319,15 @@ impl Inner {
         Some(Arc::clone(&self.servers[at]))
     }
 
-    fn count(&self, progress: &Progress) {
-        let [prompt, cached, generated] = progress.tokens();
-        let counts = &self.common.counts;
-        for (count, tokens) in [
-            (&counts.prompt_tokens, prompt),
-            (&counts.cached_tokens, cached),
-            (&counts.generated_tokens, generated),
-        ] {
-            count.fetch_add(tokens.into(), Relaxed);
-        }
-    }
-
     fn stats(&self) -> Stats {
-        let counts = &self.common.counts;
-        let mut stats = Stats {
-            tokens: TokenStats {
-                prompt: counts.prompt_tokens.load(Relaxed),
-                cached: counts.cached_tokens.load(Relaxed),
-                generated: counts.generated_tokens.load(Relaxed),
-            },
-            adapters: AdapterStats {
-                hits: counts.hits.load(Relaxed),
-                misses: counts.misses.load(Relaxed),
-                loads: counts.loads.load(Relaxed),
-                load_failures: counts.load_failures.load(Relaxed),
-                evictions: Evictions { idle: counts.unloads.load(Relaxed), ..Evictions::default() },
-                ..AdapterStats::default()
-            },
-            ..Stats::default()
-        };
+        let shelved = self.servers.iter().flat_map(|server| server.shelf.look());
+        let mut stats = self.common.counts.stats(shelved);
         for server in &self.servers {
             let gauges = server.gauges();
             stats.running += gauges.running;
             stats.waiting += gauges.waiting;
             stats.kv_blocks += gauges.kv_blocks;
             stats.kv_blocks_free += (gauges.kv_blocks as f64 * (1.0 - gauges.kv_used)) as usize;
-            for shelved in server.shelf.look() {
-                stats.adapters.resident += 1;
-                stats.adapters.bytes += shelved.bytes as usize;
-                stats.adapters.loading += usize::from(!shelved.ready);
-                if shelved.in_use {
-                    stats.adapters.running.insert(shelved.digest);
-                }
-            }
         }
         stats
     }

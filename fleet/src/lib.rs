@@ -8,6 +8,8 @@ mod fleet;
 
 mod server;
 
+mod counts;
+
 mod folder;
 mod shelf;
 

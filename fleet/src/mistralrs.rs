@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -18,15 +18,16 @@ use std::{
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use tenora_engine::{
-    AdapterFiles, AdapterStats, Answerer, Answers, Backend, CacheDomain, Capacity, EngineError, Evictions,
-    Frontend, Observer, Prepared, Queue, Resident, Stats, TokenStats, TokenStream,
+    AdapterFiles, Answerer, Answers, Backend, CacheDomain, Capacity, EngineError, Frontend, Observer,
+    Prepared, Queue, Resident, Stats, TokenStream,
 };
 use tokio::sync::watch;
 
 use self::model::Model;
 use crate::{
+    counts::Counts,
     names::Digest,
-    shelf::{Carrier, Lease, Shelf},
+    shelf::{Carrier, Lease, Shelf, Shelved},
 };
 
 /// The place of the base model among the adapters' merged ones: no file has this digest.
@@ -62,21 +63,10 @@ struct Inner {
     models: Mutex<HashMap<Digest, Arc<Model>>>,
     queue: Queue,
     counts: Counts,
-    observer: Arc<dyn Observer>,
-    stopping: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Counts {
     running: AtomicUsize,
     waiting: AtomicUsize,
-    hits: AtomicU64,
-    misses: AtomicU64,
-    loads: AtomicU64,
-    load_failures: AtomicU64,
-    unloads: AtomicU64,
-    prompt_tokens: AtomicU64,
-    generated_tokens: AtomicU64,
+    observer: Arc<dyn Observer>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Mistralrs {
@@ -104,6 +94,8 @@ impl Mistralrs {
             queue: Queue::new(settings.queue_limit),
             models: Mutex::default(),
             counts: Counts::default(),
+            running: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
             frontend,
             settings,
@@ -130,7 +122,7 @@ impl Backend for Mistralrs {
         let mut all = self.inner.shelf.look();
         all.retain(|shelved| shelved.ready && shelved.digest != BASE);
         all.sort_by_key(|shelved| std::cmp::Reverse(shelved.last_used));
-        let resident = |shelved: crate::shelf::Shelved| Resident {
+        let resident = |shelved: Shelved| Resident {
             digest: shelved.digest,
             owner: shelved.owner,
             bytes: shelved.bytes as usize,
@@ -156,7 +148,7 @@ impl Backend for Mistralrs {
 impl Inner {
     /// Answers a request, until its reader is gone, its time is over, or the server stops.
     async fn serve(self: Arc<Self>, answers: Answers) {
-        let waiting = Gauge::enter(&self.counts.waiting);
+        let waiting = Gauge::enter(&self.waiting);
         let (left, deadline, progress) = (answers.left(), answers.deadline(), answers.progress());
         let late = async {
             match deadline {
@@ -172,9 +164,7 @@ impl Inner {
             () = late => Err(EngineError::DeadlineExceeded),
             _ = stopping.wait_for(|stopping| *stopping) => Err(EngineError::ShuttingDown),
         };
-        let [prompt, _, generated] = progress.tokens();
-        self.counts.prompt_tokens.fetch_add(prompt.into(), Relaxed);
-        self.counts.generated_tokens.fetch_add(generated.into(), Relaxed);
+        self.counts.add(&progress);
         if let Err(error) = answered {
             answers.lock().unwrap_or_else(PoisonError::into_inner).fail(error);
         }
@@ -199,7 +189,7 @@ impl Inner {
         }
         progress.adapter_is_ready();
         drop(waiting);
-        let _running = Gauge::enter(&self.counts.running);
+        let _running = Gauge::enter(&self.running);
         let model = self.models().get(&digest).cloned();
         let model = model.ok_or_else(|| EngineError::Fault("a model is on its shelf and gone".to_owned()))?;
         try_join_all((0..choices).map(|choice| model.answer(Arc::clone(answers), choice))).await.map(drop)
@@ -218,34 +208,9 @@ impl Inner {
     }
 
     fn stats(&self) -> Stats {
-        let counts = &self.counts;
-        let mut stats = Stats {
-            running: counts.running.load(Relaxed),
-            waiting: counts.waiting.load(Relaxed),
-            tokens: TokenStats {
-                prompt: counts.prompt_tokens.load(Relaxed),
-                cached: 0,
-                generated: counts.generated_tokens.load(Relaxed),
-            },
-            adapters: AdapterStats {
-                hits: counts.hits.load(Relaxed),
-                misses: counts.misses.load(Relaxed),
-                loads: counts.loads.load(Relaxed),
-                load_failures: counts.load_failures.load(Relaxed),
-                evictions: Evictions { idle: counts.unloads.load(Relaxed), ..Evictions::default() },
-                ..AdapterStats::default()
-            },
-            ..Stats::default()
-        };
-        for shelved in self.shelf.look().into_iter().filter(|shelved| shelved.digest != BASE) {
-            stats.adapters.resident += 1;
-            stats.adapters.bytes += shelved.bytes as usize;
-            stats.adapters.loading += usize::from(!shelved.ready);
-            if shelved.in_use {
-                stats.adapters.running.insert(shelved.digest);
-            }
-        }
-        stats
+        let adapters = self.shelf.look().into_iter().filter(|shelved| shelved.digest != BASE);
+        let (running, waiting) = (self.running.load(Relaxed), self.waiting.load(Relaxed));
+        Stats { running, waiting, ..self.counts.stats(adapters) }
     }
 
     fn models(&self) -> MutexGuard<'_, HashMap<Digest, Arc<Model>>> {

@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use tenora_engine::{
 use tokio::sync::mpsc;
 
 use crate::{
+    counts::Counts,
     folder::SharedFolder,
     generation::{Ended, Listener, Question, unavailable},
     names::{self, Digest, Salts},
@@ -51,19 +52,6 @@ pub(crate) struct Common {
     pub(crate) counts: Counts,
     /// Of all servers: no file of theirs is removed.
     pub(crate) shelves: OnceLock<Vec<Arc<Shelf>>>,
-}
-
-/// Since the start.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub(crate) hits: AtomicU64,
-    pub(crate) misses: AtomicU64,
-    pub(crate) loads: AtomicU64,
-    pub(crate) load_failures: AtomicU64,
-    pub(crate) unloads: AtomicU64,
-    pub(crate) prompt_tokens: AtomicU64,
-    pub(crate) cached_tokens: AtomicU64,
-    pub(crate) generated_tokens: AtomicU64,
 }
 
 /// One server.
