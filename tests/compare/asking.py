@@ -95,7 +95,8 @@ def same_log_probabilities(one, other, question, tenant="acme", model="ticket-tr
         return answer["choices"][0]["logprobs"]["content"], answer
 
     (here, answer), (there, _) = tokens(one), tokens(other)
-    same = len(here) == len(there) and all(a["token"] == b["token"] for a, b in zip(here, there))
+    # vLLM tells of the token that ends the answer, too.
+    same = len(here) - len(there) in (0, 1) and all(a["token"] == b["token"] for a, b in zip(here, there))
     far = max(abs(a["logprob"] - b["logprob"]) for a, b in zip(here, there))
-    print(f"log probabilities: {len(here)} tokens, the same: {same}, at most {far:.6f} apart")
+    print(f"log probabilities: {len(there)} tokens, the same: {same}, at most {far:.6f} apart")
     return answer, same, far
