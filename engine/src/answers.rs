@@ -140,7 +140,7 @@ impl Answers {
     }
 
     /// The logits that follow one choice's tokens so far, `[vocab_size]` or more: the token that is chosen, whose logits are
-    /// wanted next. `None` = the choice has ended, or all have by a failure. Frees its place in the queue.
+    /// wanted next. `None` = the choice has ended, or all have: by a failure, or as nobody reads them. Frees its place in the queue.
     ///
     /// # Errors
     /// [`EngineError::NotFinite`]: the base model's logits are no numbers. [`EngineError::Adapter`]: with the adapter they are
@@ -152,7 +152,7 @@ impl Answers {
         let logits = logits.get_mut(..vocab_size).ok_or_else(|| {
             EngineError::Fault(format!("fewer logits than the vocabulary's {vocab_size} came"))
         })?;
-        if self.failed || self.active.choices[choice].finished {
+        if self.failed || self.active.is_abandoned() || self.active.choices[choice].finished {
             return Ok(None);
         }
         let ends = Ends {
