@@ -4,14 +4,14 @@
 #     bench/cuda.sh build DIR        build the three programs into DIR, on a machine with a compiler and CUDA's toolkit
 #     bench/cuda.sh run DIR          run them, in a checkout on a machine with a GPU, its driver and cuBLAS
 # SHAPES chooses among llama-3.2-1b and llama-3.1-8b (for steps alone also tiny), STREAMS among numbers of streams, PARTS
-# among contract, steps and server. TENORA_BENCH_DIR keeps models and adapters: 3 GB for the 1B, 17 GB for the 8B, twice
+# among contract, steps, peft and server. TENORA_BENCH_DIR keeps models and adapters: 3 GB for the 1B, 17 GB for the 8B, twice
 # if steps and server are both measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 shapes=${SHAPES:-llama-3.2-1b llama-3.1-8b}
-streams=${STREAMS:-1,4,16,64,256}
-parts=${PARTS:-contract steps server}
+streams=${STREAMS:-1,4,16,32,64,256}
+parts=${PARTS:-contract steps peft server}
 results=cuda-results
 
 # Where cargo put what it made: the last executable of this name.
@@ -60,6 +60,18 @@ run_contract() {
 
 run_steps() {
     for shape in $shapes; do "$1/gpu" "$shape" | tee "$results/steps-$shape.md"; done
+}
+
+# PEFT's own mixed batches, on what the steps were measured with.
+run_peft() {
+    if ! python3 -c 'import peft, torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
+        echo "SKIPPED: PEFT beside it (needs Python's torch with CUDA, transformers and peft)" | tee "$results/peft.md"
+        return
+    fi
+    for shape in $shapes; do
+        bench/peft.py "$TENORA_BENCH_DIR/gpu-$shape" --streams "${PEFT_STREAMS:-1,4,16,32,64}" |
+            tee "$results/peft-$shape.md"
+    done
 }
 
 run_server() {

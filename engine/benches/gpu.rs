@@ -31,7 +31,7 @@ use rand_chacha::ChaCha8Rng;
 use tenora_engine::{
     batch::Batch,
     config::{DeviceChoice, EngineConfig},
-    model::ModelConfig,
+    model::{ModelConfig, Projection},
     runner::{
         ResidentAdapter, Runner,
         cuda::{CudaAdapter, CudaRunner, DeviceMemory, Gpu, driver::Device},
@@ -46,7 +46,7 @@ use self::{
 
 type Adapter = Arc<CudaAdapter<Timed>>;
 
-const STREAMS: [usize; 5] = [1, 4, 16, 64, 256];
+const STREAMS: [usize; 6] = [1, 4, 16, 32, 64, 256];
 const RANKS: [usize; 4] = [8, 16, 32, 64];
 /// Adapters in memory; more streams share them.
 const MOST_ADAPTERS: usize = 64;
@@ -94,6 +94,7 @@ fn main() {
         |name: &str| wanted.iter().any(|own| own == name) || (wanted.is_empty() && name != "tiny");
     for (name, config) in SHAPES.into_iter().filter(|(name, _)| is_wanted(name)) {
         let mut ground = Ground::new(name, config);
+        ground.own_adapters();
         ground.cold_loads();
         ground.decoding();
         ground.ranks();
@@ -103,8 +104,18 @@ fn main() {
     }
 }
 
-/// The median time of a step, after some to warm up.
-fn median(mut step: impl FnMut()) -> Duration {
+/// The median time of a step.
+fn median(step: impl FnMut()) -> Duration {
+    percentile(&times(step), 50)
+}
+
+/// Of sorted times.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+/// Times of a step, after some to warm up, sorted.
+fn times(mut step: impl FnMut()) -> Vec<Duration> {
     (0..3).for_each(|_| step());
     let (begun, mut times) = (Instant::now(), Vec::new());
     while times.len() < 5 || begun.elapsed() < PATIENCE {
@@ -113,7 +124,7 @@ fn median(mut step: impl FnMut()) -> Duration {
         times.push(step_begun.elapsed());
     }
     times.sort();
-    times[times.len() / 2]
+    times
 }
 
 fn ms(time: Duration) -> f64 {
@@ -170,12 +181,47 @@ impl Ground {
     }
 
     fn load(&self, rank: usize) -> Adapter {
-        let files = adapter(&self.model, &self.folder, (0, rank), Stored::Bf16);
+        self.load_of(rank, &Projection::ALL)
+    }
+
+    fn load_of(&self, rank: usize, projections: &[Projection]) -> Adapter {
+        let files = adapter(&self.model, &self.folder, (rank, projections), Stored::Bf16);
         Arc::new(self.runner.loader().load(&files).unwrap())
     }
 
     fn time(&mut self, batch: &Batch<CudaAdapter<Timed>>) -> Duration {
-        median(|| _ = hint::black_box(self.runner.run(batch).unwrap().into_rows().count()))
+        percentile(&self.times(batch), 50)
+    }
+
+    fn times(&mut self, batch: &Batch<CudaAdapter<Timed>>) -> Vec<Duration> {
+        times(|| _ = hint::black_box(self.runner.run(batch).unwrap().len()))
+    }
+
+    /// As many streams as adapters, which nobody uses at first. The memory has none before.
+    fn own_adapters(&mut self) {
+        const STREAMS: usize = 32;
+        const RANK: usize = 16;
+        println!(
+            "| {STREAMS} streams behind {PAST} tokens, rank {RANK} | ms a step | of base only | GB/s needed at least | of \
+             the copy's |\n|---|--:|--:|--:|--:|"
+        );
+        let mut base = None;
+        let mut row = |ground: &mut Self, name: &str, adapters: &[Option<&Adapter>]| {
+            let time = ground.time(&batch(STREAMS, (1, PAST), adapters));
+            let speed = ground.least_bytes(STREAMS, adapters) / time.as_secs_f64() / 1e9;
+            let of_base = base.get_or_insert(time).as_secs_f64() / time.as_secs_f64();
+            let of_copy = speed / ground.bandwidth;
+            println!("| {name} | {:.3} | {of_base:.3} | {speed:.0} | {of_copy:.2} |", ms(time));
+        };
+        row(self, "base only", &[None]);
+        for (name, projections) in [
+            ("an adapter each, all projections", &Projection::ALL[..]),
+            ("an adapter each, queries and values", &[Projection::QProj, Projection::VProj]),
+        ] {
+            let own: Vec<Adapter> = (0..STREAMS).map(|_| self.load_of(RANK, projections)).collect();
+            row(self, "base only, beside adapters in memory", &[None]);
+            row(self, name, &own.iter().map(Some).collect::<Vec<_>>());
+        }
     }
 
     /// Fills the memory with adapters; each is its own copy of its rank's file.
@@ -301,8 +347,8 @@ impl Ground {
     /// Loads of rank 64 one after the other on a thread, while steps run.
     fn loads_beside_steps(&mut self) {
         let batch = batch(16, (1, PAST), &self.mix("distinct", 16));
-        let alone = self.time(&batch);
-        let files = adapter(&self.model, &self.folder, (0, 64), Stored::Bf16);
+        let alone = self.times(&batch);
+        let files = adapter(&self.model, &self.folder, (64, &Projection::ALL), Stored::Bf16);
         let (loader, ended) = (self.runner.loader(), AtomicBool::new(false));
         let beside = thread::scope(|scope| {
             let loads = scope.spawn(|| {
@@ -313,14 +359,16 @@ impl Ground {
                 }
                 loads
             });
-            let time = self.time(&batch);
+            let times = self.times(&batch);
             ended.store(true, Relaxed);
-            (time, loads.join().unwrap())
+            (times, loads.join().unwrap())
         });
         println!(
-            "\n16 streams: {:.2} ms a step alone, {:.2} beside {} loads of rank 64",
-            ms(alone),
-            ms(beside.0),
+            "\n16 streams, ms a step, p50 and p99: {:.2} and {:.2} alone, {:.2} and {:.2} beside {} loads of rank 64",
+            ms(percentile(&alone, 50)),
+            ms(percentile(&alone, 99)),
+            ms(percentile(&beside.0, 50)),
+            ms(percentile(&beside.0, 99)),
             beside.1
         );
     }

@@ -15,6 +15,7 @@ use self::synthetic::{Stored, adapter, base, batch};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use tenora_engine::{
     config::EngineConfig,
+    model::Projection,
     runner::{
         Runner,
         cpu::{CpuAdapter, CpuRunner},
@@ -39,11 +40,11 @@ fn steps(criterion: &mut Criterion) {
     let model = Arc::clone(&runner.base().model);
     // Adapters that nobody uses cost nothing: the same number of instructions as before there were any.
     let alone = batch(16, DECODE, &[None]);
-    criterion.bench_function("no adapters yet", |bencher| {
-        bencher.iter(|| runner.run(&alone).unwrap().into_rows().count())
-    });
-    let load = |number| {
-        Arc::new(runner.loader().load(&adapter(&model, &folder, (number, RANK), Stored::F32)).unwrap())
+    criterion.bench_function("no adapters yet", |bencher| bencher.iter(|| runner.run(&alone).unwrap().len()));
+    let load = |_| {
+        Arc::new(
+            runner.loader().load(&adapter(&model, &folder, (RANK, &Projection::ALL), Stored::F32)).unwrap(),
+        )
     };
     let adapters: Vec<_> = (0..ADAPTERS).map(load).collect();
     let (none, one) = ([None], [adapters.first()]);
@@ -62,9 +63,7 @@ fn steps(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements((sequences * rows.0) as u64));
         for (mix, adapters) in mixes {
             let batch = batch(sequences, rows, adapters);
-            group.bench_function(mix, |bencher| {
-                bencher.iter(|| runner.run(&batch).unwrap().into_rows().count())
-            });
+            group.bench_function(mix, |bencher| bencher.iter(|| runner.run(&batch).unwrap().len()));
         }
         group.finish();
     }

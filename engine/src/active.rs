@@ -9,12 +9,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
+    batch::Wanted,
     error::EngineError,
     grammar::Grammar,
     kv_pool::{BlockTable, Owner},
     queue::QueuePlace,
     request::{AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, TokenLogprob, Usage},
-    sampler::{Chosen, Draw, sample},
+    runner::NextLogits,
+    sampler::{Chosen, Draw, NoToken, sample, wanted},
     stop::StopMatcher,
     tokenizer::{Detokenizer, TextCodec},
 };
@@ -145,6 +147,11 @@ impl<A> Active<A> {
         Some((prompt, self.cached_tokens))
     }
 
+    /// What of the logits that follow a choice's tokens [`Active::advance`] needs.
+    pub(crate) fn wanted(&self, choice: usize) -> Wanted {
+        wanted(&self.submission.sampling, self.choices[choice].grammar.is_some())
+    }
+
     /// Takes the logits that follow a choice's tokens: chooses, and sends what became certain. Returns the time since the
     /// choice's token before.
     ///
@@ -154,7 +161,7 @@ impl<A> Active<A> {
     pub(crate) fn advance(
         &mut self,
         choice: usize,
-        logits: &mut [f32],
+        logits: NextLogits<'_>,
         ends: &Ends<'_>,
     ) -> Result<Option<Duration>, EngineError> {
         let prompt_len = self.submission.prompt.len();
@@ -162,16 +169,14 @@ impl<A> Active<A> {
         let own = &mut self.choices[choice];
         let draw = Draw { seed: self.submission.seed, choice: choice as u32, position: own.tokens.len() };
         let allowed = own.grammar.as_mut().map(Grammar::allowed).transpose()?;
-        let Some(chosen) = sample(logits, allowed.as_ref(), sampling, own.tokens.split_at(prompt_len), draw)
-        else {
-            // The sampler looks at the numbers before it changes any.
-            return Err(match logits.iter().all(|logit| *logit < f32::INFINITY) {
-                true => {
-                    EngineError::Fault("the answer's format leaves no token that the model allows".to_owned())
-                }
-                false => EngineError::NotFinite { position: own.tokens.len() },
-            });
-        };
+        let history = own.tokens.split_at(prompt_len);
+        let chosen = sample(logits, allowed.as_ref(), sampling, history, draw);
+        let fault = |problem: &str| EngineError::Fault(problem.to_owned());
+        let chosen = chosen.map_err(|why| match why {
+            NoToken::NotFinite => EngineError::NotFinite { position: own.tokens.len() },
+            NoToken::NothingLeft => fault("the answer's format leaves no token that the model allows"),
+            NoToken::TooFew => fault("the runner returned fewer logits than were wanted"),
+        })?;
         let now = Instant::now();
         let gap = own.last_token.replace(now).map(|before| now.saturating_duration_since(before));
         own.tokens.push(chosen.token);

@@ -14,6 +14,7 @@ use crate::{
     kv_pool::Owner,
     queue::Queue,
     request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Sampling},
+    runner::NextLogits,
     step::overflows,
 };
 
@@ -160,7 +161,7 @@ impl Answers {
             eos: &model.eos_tokens,
             context_length: model.context_length,
         };
-        let advanced = self.active.advance(choice, logits, &ends);
+        let advanced = self.active.advance(choice, NextLogits::Row(logits), &ends);
         advanced.map_err(|error| match error {
             EngineError::NotFinite { .. } if self.adapter().is_some() => overflows().into(),
             other => other,

@@ -24,8 +24,24 @@ pub struct BatchSequence {
     /// KV blocks from position 0 on: position `p` is at `blocks[p / block_tokens]`, row `p % block_tokens`.
     /// Blocks are already allocated for every row of this step.
     pub blocks: Vec<BlockId>,
-    /// Whether the logits of its last row are wanted (a prefill chunk before the last needs none).
-    pub wants_logits: bool,
+    /// What of the logits of its last row is wanted.
+    pub wanted: Wanted,
+}
+
+/// What of a row of logits is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing: a prefill chunk before the last.
+    Nothing,
+    /// The so many largest, from 1 to [`Wanted::MOST_TOP`].
+    Top(usize),
+    /// All of it.
+    Row,
+}
+
+impl Wanted {
+    /// Most of the largest logits that are worth less than their row.
+    pub const MOST_TOP: usize = 64;
 }
 
 /// A run of rows with one adapter, or with none.
@@ -42,9 +58,9 @@ impl<A> Batch<A> {
         self.tokens.len()
     }
 
-    /// How many logits rows the runner owes: one for each sequence that wants them, in sequence order.
-    pub fn logits_rows(&self) -> usize {
-        self.sequences.iter().filter(|s| s.wants_logits).count()
+    /// The rows whose logits are wanted: the last of each sequence that wants any, in sequence order.
+    pub fn wanted_rows(&self) -> impl Iterator<Item = usize> {
+        self.sequences.iter().filter(|s| s.wanted != Wanted::Nothing).map(|s| s.rows.end - 1)
     }
 
     /// Whether a runner may trust its indices to this batch: its shape, tokens, positions and blocks.
@@ -78,6 +94,9 @@ impl<A> Batch<A> {
             let context = positions.last().map_or(0, |&last| last as usize + 1);
             if !consecutive || sequence.blocks.len() * block_tokens < context {
                 return broken("a sequence's positions are not consecutive, or its blocks do not hold them");
+            }
+            if matches!(sequence.wanted, Wanted::Top(count) if !(1..=Wanted::MOST_TOP).contains(&count)) {
+                return broken("none, or too many, of the largest logits are wanted");
             }
             if sequence.blocks.iter().any(|block| block.0 as usize >= pool_blocks) {
                 return broken("a block outside the pool");

@@ -6,10 +6,11 @@ pub mod cuda;
 pub mod reference;
 
 mod base;
+mod noise;
 
 use std::{sync::Arc, time::Instant};
 
-pub use self::base::BaseFacts;
+pub use self::{base::BaseFacts, noise::LEAST_NOISE};
 use crate::{
     batch::Batch,
     config::{EngineConfig, RunnerChoice},
@@ -51,13 +52,9 @@ pub trait Runner: Send + 'static {
     /// An adapter in the form this runner computes with.
     type Adapter: ResidentAdapter;
 
-    /// How far a row's logits may differ between two batches, by the tolerance that the contract suite holds runners to;
-    /// 0 where they are the same bits in all.
-    const NOISE: f32 = 1e-4;
-
-    /// Runs one step: writes keys and values of every row into its blocks and returns one row of `vocab_size` logits
-    /// for each sequence that wants them, in order. Calls `between` before each layer, so that a caller with other
-    /// short work need not wait for the end.
+    /// Runs one step: writes keys and values of every row into its blocks and returns, for each sequence that wants any
+    /// logits, in order, as many as it wants or more. Calls `between` before each layer, so that a caller with other short
+    /// work need not wait for the end.
     ///
     /// # Errors
     /// [`EngineError::Fault`]: the device failed; no row of this batch may be trusted.
@@ -65,14 +62,26 @@ pub trait Runner: Send + 'static {
         &mut self,
         batch: &Batch<Self::Adapter>,
         between: &mut dyn FnMut(),
-    ) -> Result<Logits<'_>, EngineError>;
+    ) -> Result<Vec<NextLogits<'_>>, EngineError>;
 
     /// The same for a caller without other work.
     ///
     /// # Errors
     /// Those of [`Runner::run_with`].
-    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Logits<'_>, EngineError> {
+    fn run(&mut self, batch: &Batch<Self::Adapter>) -> Result<Vec<NextLogits<'_>>, EngineError> {
         self.run_with(batch, &mut || ())
+    }
+
+    /// How far a row's logits may differ between two batches of so many rows and sequences at most; 0 where they are the
+    /// same bits in all. Asked before the first request: unless it is known, batches are run to see.
+    ///
+    /// # Errors
+    /// Those of [`Runner::run_with`].
+    fn noise(&mut self, most: (usize, usize)) -> Result<f32, EngineError>
+    where
+        Self: Sized,
+    {
+        noise::measure(self, most)
     }
 
     /// How adapters are brought in, while [`Runner::run`] is at work.
@@ -130,22 +139,30 @@ impl<A: ResidentAdapter> AdapterLoader for ObservedLoader<A> {
     }
 }
 
-/// One step's logits, in the runner's memory until its next step: rows of `vocab_size` numbers, free to be changed.
-pub struct Logits<'a> {
-    numbers: &'a mut [f32],
-    stride: usize,
-    vocab_size: usize,
+/// What a sequence's next token is chosen from, in the runner's memory until its next step.
+pub enum NextLogits<'a> {
+    /// All logits, `[vocab_size]`, free to be changed.
+    Row(&'a mut [f32]),
+    /// The largest.
+    Top(TopLogits<'a>),
 }
 
-impl<'a> Logits<'a> {
-    /// Rows that begin every `stride` numbers.
-    pub fn new(numbers: &'a mut [f32], stride: usize, vocab_size: usize) -> Self {
-        Self { numbers, stride, vocab_size }
-    }
+/// The largest logits of a row, and what there is to know of the others.
+#[derive(Debug, Clone, Copy)]
+pub struct TopLogits<'a> {
+    /// Tokens by their logits, the largest first; of equal ones the lower first.
+    pub tokens: &'a [u32],
+    /// Their logits.
+    pub logits: &'a [f32],
+    /// `ln Σ exp(logit)` over the row.
+    pub log_sum_exp: f32,
+    /// Whether no logit of the row is NaN or +infinity.
+    pub finite: bool,
+}
 
-    /// The rows, one for each sequence that wanted logits, `[vocab_size]` each.
-    pub fn into_rows(self) -> impl Iterator<Item = &'a mut [f32]> {
-        let vocab_size = self.vocab_size;
-        self.numbers.chunks_exact_mut(self.stride).map(move |row| &mut row[..vocab_size])
+impl<'a> NextLogits<'a> {
+    /// Rows that begin every `stride` numbers.
+    pub fn rows(numbers: &'a mut [f32], stride: usize, vocab_size: usize) -> Vec<Self> {
+        numbers.chunks_exact_mut(stride).map(|row| Self::Row(&mut row[..vocab_size])).collect()
     }
 }

@@ -6,7 +6,11 @@ use std::cmp::Ordering;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::request::Sampling;
+use crate::{
+    batch::Wanted,
+    request::Sampling,
+    runner::{NextLogits, TopLogits},
+};
 
 /// Which random number: a choice's token at a position, under a seed.
 #[derive(Debug, Clone, Copy)]
@@ -58,19 +62,82 @@ impl Allowed {
     }
 }
 
+/// Why no token was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    /// The logits hold NaN or +infinity.
+    NotFinite,
+    /// They leave nothing to choose from.
+    NothingLeft,
+    /// They are not those that [`wanted`] asks for.
+    TooFew,
+}
+
+/// What of a row of logits [`sample`] needs, for an answer that is `constrained` to some tokens or not.
+pub(crate) fn wanted(sampling: &Sampling, constrained: bool) -> Wanted {
+    let changed = constrained
+        || !sampling.logit_bias.is_empty()
+        || sampling.repetition_penalty != 1.0
+        || sampling.presence_penalty != 0.0
+        || sampling.frequency_penalty != 0.0;
+    let count = candidates(sampling).map(|kept| kept.max(shown(sampling)));
+    count.filter(|count| !changed && *count <= Wanted::MOST_TOP).map_or(Wanted::Row, Wanted::Top)
+}
+
+/// How many of the likeliest tokens one is chosen from; `None` = of all.
+fn candidates(sampling: &Sampling) -> Option<usize> {
+    if sampling.temperature == 0.0 { Some(1) } else { Some(sampling.top_k as usize).filter(|k| *k > 0) }
+}
+
+/// How many of the likeliest tokens are told.
+fn shown(sampling: &Sampling) -> usize {
+    sampling.logprobs.map_or(0, usize::from)
+}
+
 /// Chooses a token, and leaves changed logits behind; `prompt` and `output` are what penalties count. Without `allowed`
-/// every token may be chosen. `None` when the logits hold NaN or +infinity, or leave nothing to choose.
+/// every token may be chosen.
+///
+/// # Errors
+/// None can be chosen.
 pub(crate) fn sample(
+    logits: NextLogits<'_>,
+    allowed: Option<&Allowed>,
+    sampling: &Sampling,
+    history: (&[u32], &[u32]),
+    draw: Draw,
+) -> Result<Chosen, NoToken> {
+    match (logits, wanted(sampling, allowed.is_some())) {
+        (NextLogits::Row(row), _) => sample_row(row, allowed, sampling, history, draw),
+        (NextLogits::Top(top), Wanted::Top(_)) => sample_top(top, sampling, draw),
+        (NextLogits::Top(_), _) => Err(NoToken::TooFew),
+    }
+}
+
+fn sample_top(top: TopLogits<'_>, sampling: &Sampling, draw: Draw) -> Result<Chosen, NoToken> {
+    if !top.finite {
+        return Err(NoToken::NotFinite);
+    }
+    let ranked = top.tokens.iter().copied().zip(top.logits.iter().copied());
+    let kept = ranked.clone().filter(is_possible).take(candidates(sampling).unwrap_or(0)).collect();
+    let (token, logit) = draw_one(kept, sampling, draw).ok_or(NoToken::NothingLeft)?;
+    let logprob = |(token, logit): (u32, f32)| (token, logit - top.log_sum_exp);
+    let logprobs = sampling
+        .logprobs
+        .map(|_| (logprob((token, logit)).1, ranked.take(shown(sampling)).map(logprob).collect()));
+    Ok(Chosen { token, logprobs })
+}
+
+fn sample_row(
     logits: &mut [f32],
     allowed: Option<&Allowed>,
     sampling: &Sampling,
     (prompt, output): (&[u32], &[u32]),
     draw: Draw,
-) -> Option<Chosen> {
+) -> Result<Chosen, NoToken> {
     if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
-        return None;
+        return Err(NoToken::NotFinite);
     }
-    let unmodified = sampling.logprobs.map(|count| (log_softmax(logits), usize::from(count)));
+    let unmodified = sampling.logprobs.map(|_| log_softmax(logits));
     penalise(logits, sampling, prompt, output);
     for &(token, bias) in &sampling.logit_bias {
         if let Some(logit) = logits.get_mut(token as usize) {
@@ -80,12 +147,20 @@ pub(crate) fn sample(
     if let Some(allowed) = allowed {
         allowed.forbid_others(logits);
     }
-    let token = if sampling.temperature == 0.0 { greedy(logits) } else { draw_one(logits, sampling, draw) };
-    if logits.get(token as usize).is_none_or(|logit| *logit == f32::NEG_INFINITY) {
-        return None;
-    }
-    let logprobs = unmodified.map(|(all, count)| (all[token as usize], likeliest(&all, count)));
-    Some(Chosen { token, logprobs })
+    let numbered = (0..).zip(logits.iter().copied()).filter(is_possible);
+    let kept = match candidates(sampling) {
+        // The likeliest; of equal ones the first.
+        Some(1) => {
+            numbered.reduce(|best, next| if next.1 > best.1 { next } else { best }).into_iter().collect()
+        }
+        count => largest(numbered.collect(), count),
+    };
+    let (token, _) = draw_one(kept, sampling, draw).ok_or(NoToken::NothingLeft)?;
+    let told = |all: Vec<f32>| {
+        let own = all[token as usize];
+        (own, largest((0..).zip(all).collect(), Some(shown(sampling))))
+    };
+    Ok(Chosen { token, logprobs: unmodified.map(told) })
 }
 
 fn penalise(logits: &mut [f32], sampling: &Sampling, prompt: &[u32], output: &[u32]) {
@@ -109,28 +184,27 @@ fn penalise(logits: &mut [f32], sampling: &Sampling, prompt: &[u32], output: &[u
     }
 }
 
-/// The likeliest token; of equal ones the first.
-fn greedy(logits: &[f32]) -> u32 {
-    let better = |best: usize, index: usize| if logits[index] > logits[best] { index } else { best };
-    (0..logits.len()).reduce(better).unwrap_or_default() as u32
+/// Whether a token has any probability.
+fn is_possible((_, logit): &(u32, f32)) -> bool {
+    *logit > f32::NEG_INFINITY
 }
 
-/// Temperature, then top-k, top-p and min-p, each on what the one before left; then one draw.
-fn draw_one(logits: &[f32], sampling: &Sampling, draw: Draw) -> u32 {
-    let possible = |(_, logit): &(u32, f32)| *logit > f32::NEG_INFINITY;
-    let mut candidates: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).filter(possible).collect();
-    if candidates.is_empty() {
-        return 0;
+/// The `count` largest, or all, the largest first.
+fn largest(mut numbered: Vec<(u32, f32)>, count: Option<usize>) -> Vec<(u32, f32)> {
+    if let Some(count) = count.filter(|count| *count < numbered.len()) {
+        numbered.select_nth_unstable_by(count, descending);
+        numbered.truncate(count);
     }
-    let keep = match sampling.top_k as usize {
-        0 => candidates.len(),
-        k => k.min(candidates.len()),
-    };
-    if keep < candidates.len() {
-        candidates.select_nth_unstable_by(keep, descending);
-        candidates.truncate(keep);
+    numbered.sort_unstable_by(descending);
+    numbered
+}
+
+/// One draw of the likeliest tokens, sorted: temperature, then top-p and min-p, each on what the one before left. `None` =
+/// there are none.
+fn draw_one(candidates: Vec<(u32, f32)>, sampling: &Sampling, draw: Draw) -> Option<(u32, f32)> {
+    if candidates.len() <= 1 {
+        return candidates.first().copied();
     }
-    candidates.sort_unstable_by(descending);
     let top = candidates.first().map_or(0.0, |best| best.1);
     let weigh = |logit: f32| f64::from((logit - top) / sampling.temperature).exp();
     let mut weights: Vec<f64> = candidates.iter().map(|(_, logit)| weigh(*logit)).collect();
@@ -149,12 +223,13 @@ fn draw_one(logits: &[f32], sampling: &Sampling, draw: Draw) -> u32 {
         left -= weight;
         left < 0.0
     });
-    candidates[drawn.unwrap_or(kept - 1)].0
+    candidates.get(drawn.unwrap_or(kept - 1)).copied()
 }
 
 /// By logit, the highest first; of equal ones the lower token id first.
 fn descending(a: &(u32, f32), b: &(u32, f32)) -> Ordering {
-    b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
+    // Makes minus zero zero.
+    (b.1 + 0.0).total_cmp(&(a.1 + 0.0)).then(a.0.cmp(&b.0))
 }
 
 fn log_softmax(logits: &[f32]) -> Vec<f32> {
@@ -162,18 +237,6 @@ fn log_softmax(logits: &[f32]) -> Vec<f32> {
     let sum: f64 = logits.iter().map(|logit| f64::from(logit - top).exp()).sum();
     let log_sum = sum.ln() as f32;
     logits.iter().map(|logit| logit - top - log_sum).collect()
-}
-
-fn likeliest(logprobs: &[f32], count: usize) -> Vec<(u32, f32)> {
-    let mut all: Vec<(u32, f32)> = (0..).zip(logprobs.iter().copied()).collect();
-    let count = count.min(all.len());
-    if count == 0 {
-        return Vec::new();
-    }
-    all.select_nth_unstable_by(count - 1, descending);
-    all.truncate(count);
-    all.sort_unstable_by(descending);
-    all
 }
 
 #[cfg(test)]

@@ -46,11 +46,14 @@ pub(crate) struct Shared {
 impl Shared {
     /// Starts the thread that a runner computes on.
     pub(crate) fn start<R: Runner>(
-        runner: R,
+        mut runner: R,
         config: &EngineConfig,
         observer: Arc<dyn Observer>,
     ) -> Result<(Frontend, Self), EngineError> {
         let facts = runner.base().clone();
+        let noise =
+            runner.noise((config.max_batch_rows, config.max_batch_sequences.min(config.max_batch_rows)))?;
+        tracing::info!(noise, "Logits move by this much with what else is in a batch");
         let (commands, received) = queue::sync_channel(config.queue_limit + SPARE_COMMANDS);
         let wake = {
             let commands = commands.clone();
@@ -63,7 +66,7 @@ impl Shared {
             let resident_bytes = Box::new(move |file_bytes| loader.resident_bytes(file_bytes));
             AdapterLimits { max_rank: config.max_rank, bytes: config.host_adapter_bytes(), resident_bytes }
         };
-        let frontend = Frontend::new(config, &facts, adapters, R::NOISE)?;
+        let frontend = Frontend::new(config, &facts, adapters, noise)?;
         let codec = Arc::clone(frontend.codec());
         let compilers = Compilers::new(&codec, facts.model.vocab_size, &facts.model.eos_tokens)?;
         let capacity = Capacity {

@@ -25,14 +25,14 @@ use self::{
 };
 use crate::{
     active::{Active, Choice, Ends, Submission},
-    batch::{Batch, BatchSequence, Segment},
+    batch::{Batch, BatchSequence, Segment, Wanted},
     config::EngineConfig,
     error::{AdapterRejection, EngineError},
     kv_pool::KvPool,
     lora::codes,
     observer::{Observer, Step},
     residency::{Digest, Residency, Waiter},
-    runner::{BaseFacts, Logits, ResidentAdapter, Runner},
+    runner::{BaseFacts, NextLogits, ResidentAdapter, Runner},
     stats::{Resident, TokenStats},
     tokenizer::TextCodec,
 };
@@ -319,7 +319,7 @@ impl<R: Runner> Stepper<R> {
         let mut batch =
             Batch { tokens: Vec::new(), positions: Vec::new(), sequences: Vec::new(), segments: Vec::new() };
         for chunk in chunks {
-            let choice = self.at(chunk.place).1;
+            let (request, choice) = self.at(chunk.place);
             let Some(running) = &choice.running else { continue };
             let start = batch.tokens.len();
             let positions = choice.computed..choice.computed + chunk.rows;
@@ -327,12 +327,11 @@ impl<R: Runner> Stepper<R> {
             batch.positions.extend(positions.map(|position| position as u32));
             let rows = start..batch.tokens.len();
             extend_segments(&mut batch.segments, rows.clone(), running.adapter.as_ref());
-            let blocks = running.blocks.blocks().to_vec();
-            batch.sequences.push(BatchSequence {
-                rows,
-                blocks,
-                wants_logits: choice.pending() == chunk.rows,
-            });
+            let wanted = match choice.pending() == chunk.rows {
+                true => request.wanted(chunk.place.choice),
+                false => Wanted::Nothing,
+            };
+            batch.sequences.push(BatchSequence { rows, blocks: running.blocks.blocks().to_vec(), wanted });
         }
         batch
     }
@@ -392,7 +391,7 @@ fn run_caught<'a, R: Runner>(
     runner: &'a mut R,
     batch: &Batch<R::Adapter>,
     between: &mut dyn FnMut(),
-) -> Result<Logits<'a>, EngineError> {
+) -> Result<Vec<NextLogits<'a>>, EngineError> {
     let work = AssertUnwindSafe((runner, batch, between));
     let outcome = catch_unwind(move || {
         let AssertUnwindSafe((runner, batch, between)) = { work };
@@ -406,11 +405,11 @@ fn run_caught<'a, R: Runner>(
 fn commit<A>(
     requests: &mut BTreeMap<u64, Active<A>>,
     pool: &mut KvPool,
-    (chunks, logits): (&[Chunk], Logits<'_>),
+    (chunks, logits): (&[Chunk], Vec<NextLogits<'_>>),
     ends: &Ends<'_>,
     gaps: &mut Vec<Option<Duration>>,
 ) -> Failed {
-    let mut logits = logits.into_rows();
+    let mut logits = logits.into_iter();
     let mut failed = Vec::new();
     for &Chunk { place: Place { request: number, choice: index }, rows } in chunks {
         let Some(request) = requests.get_mut(&number) else { continue };

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 use tenora_engine::{
-    batch::{Batch, BatchSequence, Segment},
+    batch::{Batch, BatchSequence, Segment, Wanted},
     kv_pool::BlockId,
     model::{ModelConfig, Projection},
     request::AdapterFiles,
@@ -89,14 +89,14 @@ pub(crate) fn base(folder: PathBuf, config: &str, stored: Stored) -> PathBuf {
     folder
 }
 
-/// An adapter of all seven projections, made if it is not there.
+/// An adapter of these projections, made if it is not there.
 pub(crate) fn adapter(
     model: &ModelConfig,
     base: &Path,
-    (number, rank): (usize, usize),
+    (rank, projections): (usize, &[Projection]),
     stored: Stored,
 ) -> AdapterFiles {
-    let folder = base.join(format!("adapter-{number}-rank{rank}"));
+    let folder = base.join(format!("adapter-of-{}-rank{rank}", projections.len()));
     let (config, weights) = (folder.join("adapter_config.json"), folder.join("adapter_model.safetensors"));
     if !weights.exists() {
         fs::create_dir_all(&folder).unwrap();
@@ -104,20 +104,20 @@ pub(crate) fn adapter(
             "peft_type": "LORA",
             "r": rank,
             "lora_alpha": 2 * rank,
-            "target_modules": "all-linear",
+            "target_modules": projections.iter().map(|projection| projection.name()).collect::<Vec<_>>(),
             "bias": "none",
         });
         fs::write(&config, text.to_string()).unwrap();
         let mut tensors = Vec::new();
         for layer in 0..model.layers {
-            for projection in Projection::ALL {
+            for &projection in projections {
                 let (inputs, outputs) = model.projection_dims(projection);
                 let path = format!("base_model.model.{}", projection.path(layer));
                 tensors.push((format!("{path}.lora_A.weight"), vec![rank, inputs]));
                 tensors.push((format!("{path}.lora_B.weight"), vec![outputs, rank]));
             }
         }
-        write(&weights, &tensors, stored, 1 + number as u64);
+        write(&weights, &tensors, stored, 1);
     }
     adapter_files(&folder)
 }
@@ -138,7 +138,7 @@ pub(crate) fn batch<A>(
         batch.positions.extend((first..first + rows).map(|position| position as u32));
         let own = (0..blocks).map(|block| BlockId((sequence * blocks + block) as u32)).collect();
         let range = start..batch.tokens.len();
-        batch.sequences.push(BatchSequence { rows: range.clone(), blocks: own, wants_logits: true });
+        batch.sequences.push(BatchSequence { rows: range.clone(), blocks: own, wanted: Wanted::Row });
         let adapter = adapters[sequence % adapters.len()];
         match batch.segments.last_mut() {
             Some(last) if last.adapter.as_ref().map(Arc::as_ptr) == adapter.map(Arc::as_ptr) => {

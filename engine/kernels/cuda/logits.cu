@@ -57,12 +57,12 @@ DEVICE u64 block_largest(u64 key) {
     return key;
 }
 
-// The largest key of this thread's logits; adds to `odd` for each that is not finite.
+// The largest key of this thread's logits; adds to `odd` for each that is NaN or +infinity.
 template <class T> DEVICE u64 thread_largest(const LogitsRow<T> &row, float &odd) {
     u64 best = 0;
     row.each([&](float logit, u32 token) {
         best = larger(best, key_of(logit, token));
-        if (!(fabsf(logit) <= LARGEST_FINITE)) odd += 1.0f;
+        if (!(logit <= LARGEST_FINITE)) odd += 1.0f;
     });
     return best;
 }

@@ -388,7 +388,7 @@ pub struct LoraExpandParams {
 pub struct RowSummary {
     /// The largest logit's token, the lowest one of equals.
     pub token: u32,
-    /// 1 if all logits are finite, else 0; the other fields mean nothing then.
+    /// 1 if no logit is NaN or +infinity, else 0; the other fields mean nothing then.
     pub finite: u32,
     /// The largest logit.
     pub max: f32,

@@ -36,7 +36,7 @@ use self::{
     pool::Pool,
     workspace::{Sizes, Workspace},
 };
-use super::{AdapterLoader, BaseFacts, Logits, Runner};
+use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
 use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
@@ -116,15 +116,13 @@ impl CpuRunner {
 impl Runner for CpuRunner {
     type Adapter = CpuAdapter;
 
-    const NOISE: f32 = 0.0;
-
     fn run_with(
         &mut self,
         batch: &Batch<CpuAdapter>,
         between: &mut dyn FnMut(),
-    ) -> Result<Logits<'_>, EngineError> {
+    ) -> Result<Vec<NextLogits<'_>>, EngineError> {
         batch.check(&self.base.model, (self.kv.blocks(), BLOCK_TOKENS))?;
-        let wanted = batch.logits_rows();
+        let wanted = batch.wanted_rows().count();
         if batch.rows() > self.most.0 || wanted > self.most.1 {
             let (rows, sequences) = self.most;
             return Err(EngineError::Fault(format!(
@@ -141,7 +139,11 @@ impl Runner for CpuRunner {
         };
         self.decoder.forward(&mut step, between);
         let (numbers, stride) = self.workspace.logits(wanted);
-        Ok(Logits::new(numbers, stride, self.base.model.vocab_size))
+        Ok(NextLogits::rows(numbers, stride, self.base.model.vocab_size))
+    }
+
+    fn noise(&mut self, _: (usize, usize)) -> Result<f32, EngineError> {
+        Ok(0.0)
     }
 
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = CpuAdapter>> {

@@ -8,6 +8,7 @@ mod adapter;
 mod decoder;
 
 mod tables;
+mod top;
 mod weights;
 mod workspace;
 
@@ -33,12 +34,13 @@ use self::{
     memory::Shares,
     numbers::as_floats_mut,
     tables::{Limits, StepTables, Tables},
+    top::Top,
     weights::Weights,
     workspace::Workspace,
 };
-use super::{AdapterLoader, BaseFacts, Logits, Runner};
+use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchSequence, Wanted},
     config::{EngineConfig, LoadProgress},
     error::EngineError,
     model::{Checkpoint, ModelConfig},
@@ -56,6 +58,8 @@ pub struct CudaRunner<G: Gpu> {
     kv_blocks: usize,
     /// `[sequences, vocab_size]` of `f32`.
     logits: G::Host,
+    /// What [`Top`] says.
+    top: G::Host,
     limits: Limits,
     adapter_bytes: usize,
     // The last one: what is above it is memory of it.
@@ -88,6 +92,7 @@ impl<G: Gpu> CudaRunner<G> {
         let tables = Tables::new(&*gpu, limits).map_err(no_room)?;
         let logits =
             gpu.allocate_host(limits.sequences * model.vocab_size * size_of::<f32>()).map_err(no_room)?;
+        let top = gpu.allocate_host(Top::most_bytes(limits.sequences)).map_err(no_room)?;
         let Shares { kv_bytes, adapter_bytes } = Shares::of(config, gpu.free_bytes().map_err(no_room)?);
         let block_bytes = memory::block_bytes(model, element);
         let kv_blocks = base.kv_blocks(kv_bytes, (BLOCK_TOKENS, block_bytes)).map_err(refuse)?;
@@ -108,6 +113,7 @@ impl<G: Gpu> CudaRunner<G> {
             kv,
             kv_blocks,
             logits,
+            top,
             limits,
             adapter_bytes,
             base,
@@ -142,7 +148,7 @@ impl<G: Gpu> CudaRunner<G> {
         Ok((block, Shares::of(config, free_bytes.saturating_sub(taken))))
     }
 
-    /// Everything of a step, up to the copy of its logits.
+    /// Everything of a step, up to the copies of what its sequences want.
     fn compute(&mut self, tables: &StepTables, between: &mut dyn FnMut()) -> Result<(), GpuError> {
         // SAFETY: the caller waits before it fills the tables again.
         unsafe { self.tables.send(&self.gpu, tables.bytes) }?;
@@ -159,11 +165,17 @@ impl<G: Gpu> CudaRunner<G> {
             kv: (self.kv.address(), side as u64),
         };
         step.forward(between)?;
-        match tables.last.len as usize * model.vocab_size * size_of::<f32>() {
-            0 => Ok(()),
-            // SAFETY: there is room for the logits of all sequences, and the caller waits before it reads them.
-            bytes => unsafe { self.gpu.copy_out(self.workspace.buffers.logits, &mut self.logits, bytes) },
+        let (buffers, row) = (self.workspace.buffers, model.vocab_size * size_of::<f32>());
+        let rows = tables.last.len as usize - tables.top.rows;
+        let wanted = [
+            (buffers.top, &mut self.top, tables.top.bytes()),
+            (buffers.logits + (tables.top.rows * row) as u64, &mut self.logits, rows * row),
+        ];
+        for (from, to, bytes) in wanted.into_iter().filter(|(_, _, bytes)| *bytes > 0) {
+            // SAFETY: there is room for what all sequences may want, and the caller waits before it reads any.
+            unsafe { self.gpu.copy_out(from, to, bytes) }?;
         }
+        Ok(())
     }
 }
 
@@ -223,15 +235,11 @@ impl CudaRunner<driver::Device> {
 impl<G: Gpu> Runner for CudaRunner<G> {
     type Adapter = CudaAdapter<G>;
 
-    /// In f32. In bf16 a device's products may move a logit by more between batches; whoever takes that for an effect lets
-    /// an adapter without one pass, which is better than to refuse one that has.
-    const NOISE: f32 = 1e-4;
-
     fn run_with(
         &mut self,
         batch: &Batch<CudaAdapter<G>>,
         between: &mut dyn FnMut(),
-    ) -> Result<Logits<'_>, EngineError> {
+    ) -> Result<Vec<NextLogits<'_>>, EngineError> {
         batch.check(&self.base.model, (self.kv_blocks, BLOCK_TOKENS))?;
         let tables = self.tables.fill(batch)?;
         let asked = self.compute(&tables, between);
@@ -239,8 +247,14 @@ impl<G: Gpu> Runner for CudaRunner<G> {
         let done = self.gpu.wait();
         asked.and(done).map_err(|error| EngineError::Fault(error.to_string()))?;
         let vocab_size = self.base.model.vocab_size;
-        let numbers = &mut as_floats_mut(&mut self.logits)[..tables.last.len as usize * vocab_size];
-        Ok(Logits::new(numbers, vocab_size, vocab_size))
+        let mut top = tables.top.read(&self.top);
+        let mut rows = as_floats_mut(&mut self.logits).chunks_exact_mut(vocab_size);
+        let next = |sequence: &BatchSequence| match sequence.wanted {
+            Wanted::Nothing => None,
+            Wanted::Top(_) => top.next().map(NextLogits::Top),
+            Wanted::Row => rows.next().map(NextLogits::Row),
+        };
+        Ok(batch.sequences.iter().filter_map(next).collect())
     }
 
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = CudaAdapter<G>>> {

@@ -16,7 +16,7 @@ use self::{
     attention::{KvPool, StepPlan},
     decoder::Decoder,
 };
-use super::{AdapterLoader, BaseFacts, Logits, Runner};
+use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
 use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
@@ -87,7 +87,7 @@ impl Runner for ReferenceRunner {
         &mut self,
         batch: &Batch<ReferenceAdapter>,
         between: &mut dyn FnMut(),
-    ) -> Result<Logits<'_>, EngineError> {
+    ) -> Result<Vec<NextLogits<'_>>, EngineError> {
         batch.check(&self.base.model, (self.kv.blocks(), BLOCK_TOKENS))?;
         let mut step = || -> candle_core::Result<_> {
             let plan = StepPlan::new(batch, &self.kv)?;
@@ -95,7 +95,7 @@ impl Runner for ReferenceRunner {
         };
         self.logits = step().map_err(|e| EngineError::Fault(e.to_string()))?;
         let vocab_size = self.base.model.vocab_size;
-        Ok(Logits::new(&mut self.logits, vocab_size, vocab_size))
+        Ok(NextLogits::rows(&mut self.logits, vocab_size, vocab_size))
     }
 
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = ReferenceAdapter>> {

@@ -15,7 +15,7 @@ fn draw(position: usize) -> Draw {
 }
 
 fn chosen(logits: &[f32], sampling: &Sampling, position: usize) -> u32 {
-    sample(&mut logits.to_vec(), None, sampling, (&[], &[]), draw(position)).unwrap().token
+    sample(NextLogits::Row(&mut logits.to_vec()), None, sampling, (&[], &[]), draw(position)).unwrap().token
 }
 
 /// Every token that 2,000 draws choose, ascending, with how often.
@@ -68,7 +68,9 @@ fn penalties_and_bias_move_logits() {
         })
     };
     let choose = |sampling: &Sampling, prompt: &[u32], output: &[u32]| {
-        sample(&mut [2.0, 1.5, -1.0], None, sampling, (prompt, output), draw(0)).unwrap().token
+        sample(NextLogits::Row(&mut [2.0, 1.5, -1.0]), None, sampling, (prompt, output), draw(0))
+            .unwrap()
+            .token
     };
     let presence = greedy(|s| s.presence_penalty = 0.6);
     assert_eq!(choose(&presence, &[0], &[]), 0, "the prompt is not counted");
@@ -89,8 +91,14 @@ fn log_probabilities_are_of_the_unmodified_distribution() {
         s.logprobs = Some(2);
         s.logit_bias = vec![(0, 100.0)];
     });
-    let answer =
-        sample(&mut [0.0, 3f32.ln(), f32::NEG_INFINITY], None, &sampling, (&[], &[]), draw(0)).unwrap();
+    let answer = sample(
+        NextLogits::Row(&mut [0.0, 3f32.ln(), f32::NEG_INFINITY]),
+        None,
+        &sampling,
+        (&[], &[]),
+        draw(0),
+    )
+    .unwrap();
     let (own, top) = answer.logprobs.unwrap();
     assert_eq!(answer.token, 0);
     assert!((own - 0.25f32.ln()).abs() < 1e-6);
@@ -110,7 +118,8 @@ fn a_draw_depends_on_seed_choice_and_position_alone() {
 #[test]
 fn logits_that_are_no_numbers_choose_nothing() {
     for bad in [f32::NAN, f32::INFINITY] {
-        assert_eq!(sample(&mut [0.0, bad], None, &settings(|_| ()), (&[], &[]), draw(0)), None);
+        let row = NextLogits::Row(&mut [0.0, bad]);
+        assert_eq!(sample(row, None, &settings(|_| ()), (&[], &[]), draw(0)), Err(NoToken::NotFinite));
     }
 }
 
@@ -124,13 +133,18 @@ fn only_what_is_allowed_is_chosen_and_log_probabilities_do_not_notice() {
             (s.temperature, s.logprobs) = (temperature, Some(1));
             s.logit_bias = vec![(3, 100.0)];
         });
-        let answer = sample(&mut logits.clone(), Some(&allowed), &sampling, (&[], &[]), draw(0)).unwrap();
+        let answer =
+            sample(NextLogits::Row(&mut logits.clone()), Some(&allowed), &sampling, (&[], &[]), draw(0))
+                .unwrap();
         assert_eq!(answer.token, 34);
         let (own, top) = answer.logprobs.unwrap();
         assert_eq!(top[0].0, 3, "the likeliest of all, allowed or not");
         assert!((own - top[0].1 + 9.0).abs() < 1e-6);
         let nothing = Allowed(vec![0; 2]);
-        assert_eq!(sample(&mut logits.clone(), Some(&nothing), &sampling, (&[], &[]), draw(0)), None);
+        assert_eq!(
+            sample(NextLogits::Row(&mut logits.clone()), Some(&nothing), &sampling, (&[], &[]), draw(0)),
+            Err(NoToken::NothingLeft)
+        );
     }
 }
 
@@ -142,7 +156,84 @@ fn tokens_without_any_probability_are_never_drawn() {
     assert_eq!(counts[7] + counts[9], 2000);
 }
 
+/// The largest of a row, as a runner finds them.
+fn sample_of_the_largest(row: &[f32], sampling: &Sampling, position: usize) -> Result<Chosen, NoToken> {
+    let Wanted::Top(count) = wanted(sampling, false) else { return Err(NoToken::TooFew) };
+    let mut ranked: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
+    ranked.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap().then(a.0.cmp(&b.0)));
+    let (tokens, logits): (Vec<u32>, Vec<f32>) = ranked.into_iter().take(count).unzip();
+    let log_sum_exp = row.iter().map(|logit| logit.exp()).sum::<f32>().ln();
+    let top = TopLogits { tokens: &tokens, logits: &logits, log_sum_exp, finite: true };
+    sample(NextLogits::Top(top), None, sampling, (&[], &[]), draw(position))
+}
+
+#[test]
+fn what_changes_logits_wants_them_all() {
+    assert_eq!(wanted(&settings(|s| s.temperature = 0.0), false), Wanted::Top(1));
+    assert_eq!(wanted(&settings(|s| (s.temperature, s.logprobs) = (0.0, Some(20))), false), Wanted::Top(20));
+    assert_eq!(wanted(&settings(|s| (s.top_k, s.logprobs) = (40, Some(5))), false), Wanted::Top(40));
+    let greedy_but = |change: fn(&mut Sampling)| {
+        settings(|s| {
+            s.temperature = 0.0;
+            change(s);
+        })
+    };
+    for sampling in [
+        settings(|_| ()),
+        settings(|s| s.top_k = 65),
+        greedy_but(|s| s.logit_bias = vec![(1, 1.0)]),
+        greedy_but(|s| s.presence_penalty = 0.1),
+        greedy_but(|s| s.frequency_penalty = -0.1),
+        greedy_but(|s| s.repetition_penalty = 1.1),
+    ] {
+        assert_eq!(wanted(&sampling, false), Wanted::Row);
+        let (tokens, logits) = (&[1], &[1.0]);
+        let top = TopLogits { tokens, logits, log_sum_exp: 1.0, finite: true };
+        let chosen = sample(NextLogits::Top(top), None, &sampling, (&[], &[]), draw(0));
+        assert_eq!(chosen, Err(NoToken::TooFew), "and takes no others");
+    }
+    assert_eq!(wanted(&settings(|s| s.temperature = 0.0), true), Wanted::Row, "a format forbids tokens");
+}
+
+#[test]
+fn rows_that_are_no_numbers_choose_nothing_from_their_largest() {
+    let greedy = settings(|s| s.temperature = 0.0);
+    let choose = |logit: f32, finite: bool| {
+        let top = TopLogits { tokens: &[3], logits: &[logit], log_sum_exp: logit, finite };
+        sample(NextLogits::Top(top), None, &greedy, (&[], &[]), draw(0))
+    };
+    assert_eq!(choose(1.0, false), Err(NoToken::NotFinite));
+    assert_eq!(choose(f32::NEG_INFINITY, true), Err(NoToken::NothingLeft));
+    assert_eq!(choose(1.0, true), Ok(Chosen { token: 3, logprobs: None }));
+}
+
 proptest! {
+    #[test]
+    fn the_largest_logits_say_what_the_row_says(
+        row in proptest::collection::vec(prop_oneof![(-576i32..576).prop_map(|n| n as f32 / 64.0), Just(0.0), Just(-0.0)], 1..90),
+        (temperature, top_p, min_p) in (prop_oneof![Just(0.0), 0.1f32..2.0], 0.1f32..=1.0, 0f32..0.5),
+        (top_k, logprobs) in (1u32..=64, proptest::option::of(0u8..=20)),
+    ) {
+        let sampling = Sampling { temperature, top_p, min_p, top_k, logprobs, ..Sampling::default() };
+        for position in 0..4 {
+            let all = sample(NextLogits::Row(&mut row.clone()), None, &sampling, (&[], &[]), draw(position)).unwrap();
+            let largest = sample_of_the_largest(&row, &sampling, position).unwrap();
+            prop_assert_eq!(all.token, largest.token);
+            let told = |chosen: Chosen| chosen.logprobs.map(|(own, top)| {
+                (own, top.into_iter().unzip::<_, _, Vec<u32>, Vec<f32>>())
+            });
+            let (all, largest) = (told(all), told(largest));
+            prop_assert_eq!(all.is_some(), largest.is_some());
+            let ((own, (tokens, logprobs)), (other, (others, other_logprobs))) = match (all, largest) {
+                (Some(all), Some(largest)) => (all, largest),
+                _ => continue,
+            };
+            prop_assert_eq!(tokens, others);
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+            prop_assert!(near((&own, &other)) && logprobs.iter().zip(&other_logprobs).all(near));
+        }
+    }
+
     #[test]
     fn whatever_the_settings_some_token_is_chosen(
         logits in proptest::collection::vec(-50f32..50.0, 1..40),
@@ -150,7 +241,7 @@ proptest! {
         top_k in 0u32..50,
     ) {
         let sampling = Sampling { temperature, top_p, min_p, top_k, ..Sampling::default() };
-        let answer = sample(&mut logits.clone(), None, &sampling, (&[], &[]), draw(3)).unwrap();
+        let answer = sample(NextLogits::Row(&mut logits.clone()), None, &sampling, (&[], &[]), draw(3)).unwrap();
         prop_assert!((answer.token as usize) < logits.len());
     }
 }

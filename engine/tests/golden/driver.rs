@@ -11,10 +11,12 @@ use std::{
 #[cfg(feature = "cuda")]
 use tenora_engine::runner::cuda::driver::Device;
 use tenora_engine::{
-    batch::{Batch, BatchSequence, Segment},
+    batch::{Batch, BatchSequence, Segment, Wanted},
     config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
-    runner::{ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner},
+    runner::{
+        NextLogits, ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner,
+    },
 };
 use tenora_kernels::abi::Element;
 
@@ -129,12 +131,23 @@ impl Driver {
 
     /// One step: each row's tokens, and whether the logits of the last are wanted. Logits come back in the order of `work`.
     pub(crate) fn step(&mut self, work: &mut [(&mut Row, Vec<u32>, bool)]) -> Vec<Vec<f32>> {
+        let wanted = |wants: bool| if wants { Wanted::Row } else { Wanted::Nothing };
+        let work = work.iter_mut().map(|(row, tokens, wants)| (&mut **row, tokens.clone(), wanted(*wants)));
+        let row = |answer| match answer {
+            Answer::Row(row) => row,
+            Answer::Top { .. } => unreachable!("rows were asked for"),
+        };
+        self.ask(&mut work.collect::<Vec<_>>()).into_iter().map(row).collect()
+    }
+
+    /// The same for those who say what they want.
+    pub(crate) fn ask(&mut self, work: &mut [(&mut Row, Vec<u32>, Wanted)]) -> Vec<Answer> {
         let mut order: Vec<usize> = (0..work.len()).collect();
         order.sort_by_key(|&i| work[i].0.adapter.clone());
         let (_, block_tokens) = self.runner.blocks();
         let mut plan = Plan::default();
         for &i in &order {
-            let (row, tokens, wants_logits) = &mut work[i];
+            let (row, tokens, wanted) = &mut work[i];
             let start = plan.tokens.len();
             plan.positions.extend((row.position..row.position + tokens.len()).map(|p| p as u32));
             plan.tokens.extend(tokens.iter());
@@ -147,13 +160,34 @@ impl Driver {
                 Some((last, adapter)) if *adapter == row.adapter => last.end = rows.end,
                 _ => plan.segments.push((rows.clone(), row.adapter.clone())),
             }
-            let (blocks, wants_logits) = (row.blocks.clone(), *wants_logits);
-            plan.sequences.push(BatchSequence { rows, blocks, wants_logits });
+            plan.sequences.push(BatchSequence { rows, blocks: row.blocks.clone(), wanted: *wanted });
         }
-        let logits = self.runner.run(plan);
-        let mut numbered: Vec<_> = order.into_iter().filter(|&i| work[i].2).zip(logits).collect();
+        let answers = self.runner.run(plan);
+        let mut numbered: Vec<_> =
+            order.into_iter().filter(|&i| work[i].2 != Wanted::Nothing).zip(answers).collect();
         numbered.sort_by_key(|(i, _)| *i);
-        numbered.into_iter().map(|(_, logits)| logits).collect()
+        numbered.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
+/// What a runner said of a sequence's next token.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    Row(Vec<f32>),
+    Top { tokens: Vec<u32>, logits: Vec<f32>, log_sum_exp: f32, finite: bool },
+}
+
+impl From<NextLogits<'_>> for Answer {
+    fn from(logits: NextLogits<'_>) -> Self {
+        match logits {
+            NextLogits::Row(row) => Self::Row(row.to_vec()),
+            NextLogits::Top(top) => Self::Top {
+                tokens: top.tokens.to_vec(),
+                logits: top.logits.to_vec(),
+                log_sum_exp: top.log_sum_exp,
+                finite: top.finite,
+            },
+        }
     }
 }
 
@@ -170,7 +204,8 @@ struct Plan {
 trait AnyRunner {
     fn blocks(&self) -> (usize, usize);
     fn load(&mut self, model: &str, adapter: &str);
-    fn run(&mut self, plan: Plan) -> Vec<Vec<f32>>;
+    fn run(&mut self, plan: Plan) -> Vec<Answer>;
+
     fn take_launches(&self) -> Option<BTreeMap<&'static str, usize>>;
 }
 
@@ -201,7 +236,7 @@ impl<R: Runner> AnyRunner for Loaded<R> {
         self.adapters.entry(adapter.to_owned()).or_insert_with(load);
     }
 
-    fn run(&mut self, plan: Plan) -> Vec<Vec<f32>> {
+    fn run(&mut self, plan: Plan) -> Vec<Answer> {
         let Plan { tokens, positions, sequences, segments } = plan;
         let segment = |(rows, name): (_, Option<String>)| Segment {
             rows,
@@ -209,11 +244,9 @@ impl<R: Runner> AnyRunner for Loaded<R> {
         };
         let segments = segments.into_iter().map(segment).collect();
         let batch = Batch { tokens, positions, sequences, segments };
-        let wanted = batch.logits_rows();
-        let logits: Vec<Vec<f32>> =
-            self.runner.run(&batch).unwrap().into_rows().map(|row| row.to_vec()).collect();
-        assert_eq!(logits.len(), wanted);
-        logits
+        let answers: Vec<_> = self.runner.run(&batch).unwrap().into_iter().map(Answer::from).collect();
+        assert_eq!(answers.len(), batch.wanted_rows().count());
+        answers
     }
 
     fn take_launches(&self) -> Option<BTreeMap<&'static str, usize>> {

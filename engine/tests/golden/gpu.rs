@@ -3,12 +3,20 @@
 
 use std::fs;
 
+use tenora_engine::{
+    batch::Wanted,
+    config::EngineConfig,
+    runner::{LEAST_NOISE, Runner, cuda::CudaRunner},
+};
+use tenora_kernels::abi::Element;
+
 use super::{
     argmax, distance,
-    driver::{Driver, Kind, Precision, Row},
+    driver::{Answer, Driver, Kind, Precision, Row},
     fixture::{Case, Fixture, MODELS, folder},
     is_here, margin, mixed, solo,
 };
+use crate::emulated::EmulatedGpu;
 
 /// bf16 has eight bits, and the tiny random models' logits, some units wide, go through a dozen roundings: on the host they
 /// move by 0.05 to 0.15.
@@ -90,6 +98,105 @@ fn a_long_past_is_seen_whole() {
             assert!(far <= TOLERANCE, "{kind}, answer {step}: {far:e} from the reference");
         }
     }
+}
+
+const KINDS: &[Kind] = &[
+    Kind::Emulated(Precision::F32),
+    Kind::Emulated(Precision::Bf16),
+    #[cfg(feature = "cuda")]
+    Kind::Cuda(Precision::F32),
+    #[cfg(feature = "cuda")]
+    Kind::Cuda(Precision::Bf16),
+];
+
+/// Sequences that want nothing, the largest or all, beside each other.
+#[test]
+fn the_largest_logits_are_those_of_the_row() {
+    /// Sums of exponentials in f32.
+    const SUM_TOLERANCE: f32 = 1e-5;
+    let fixture = Fixture::read("llama");
+    for &kind in KINDS.iter().filter(|kind| is_here(kind)) {
+        let mut driver = Driver::load("llama", kind);
+        let mut ask = |wanted: &[Wanted]| {
+            let mut rows: Vec<Row> = fixture.cases.iter().map(|case| driver.row(&fixture, case)).collect();
+            let prompts = fixture.cases.iter().map(|case| fixture.prompts[case.prompt].clone());
+            let wanted = wanted.iter().copied().cycle();
+            let work =
+                rows.iter_mut().zip(prompts).zip(wanted).map(|((row, prompt), wanted)| (row, prompt, wanted));
+            let answers = driver.ask(&mut work.collect::<Vec<_>>());
+            rows.into_iter().for_each(|row| driver.release(row));
+            answers
+        };
+        let rows = ask(&[Wanted::Row]);
+        for wanted in [
+            &[Wanted::Top(1)][..],
+            &[Wanted::Top(1), Wanted::Row, Wanted::Nothing, Wanted::Top(5), Wanted::Row],
+            &[Wanted::Top(Wanted::MOST_TOP)],
+        ] {
+            let mut answers = ask(wanted).into_iter();
+            for (row, wanted) in rows.iter().zip(wanted.iter().cycle()) {
+                let Answer::Row(row) = row else { panic!("a row was wanted") };
+                let answer = match wanted {
+                    Wanted::Nothing => continue,
+                    _ => answers.next().expect("an answer for each that wants one"),
+                };
+                let (tokens, logits, log_sum_exp) = match (answer, *wanted) {
+                    (Answer::Row(own), Wanted::Row) => {
+                        assert_eq!(own, *row, "{kind}");
+                        continue;
+                    }
+                    (Answer::Top { tokens, logits, log_sum_exp, finite: true }, Wanted::Top(count)) => {
+                        assert!(tokens.len() >= count.min(row.len()), "{kind}");
+                        (tokens, logits, log_sum_exp)
+                    }
+                    (other, wanted) => panic!("{kind}: {other:?} for {wanted:?}"),
+                };
+                let mut ranked: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
+                ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+                ranked.truncate(tokens.len());
+                assert_eq!(tokens.into_iter().zip(logits).collect::<Vec<_>>(), ranked, "{kind}");
+                let expected = row.iter().map(|logit| f64::from(*logit).exp()).sum::<f64>().ln() as f32;
+                assert!(
+                    (log_sum_exp - expected).abs() < SUM_TOLERANCE,
+                    "{kind}: {log_sum_exp} for {expected}"
+                );
+            }
+            assert!(answers.next().is_none());
+        }
+    }
+}
+
+/// Whoever wants a greedy token has 16 bytes copied, and a sequence in the middle of its prompt none.
+#[test]
+fn a_greedy_step_is_one_launch_more() {
+    let fixture = Fixture::read("llama");
+    let mut driver = Driver::load("llama", Kind::Emulated(Precision::F32));
+    let mut launches = |wanted: &[Wanted]| {
+        let case = fixture.case(None, 0);
+        let mut rows: Vec<Row> = wanted.iter().map(|_| driver.row(&fixture, case)).collect();
+        let work = rows.iter_mut().zip(wanted).map(|(row, wanted)| (row, vec![5, 6, 7], *wanted));
+        driver.take_launches();
+        driver.ask(&mut work.collect::<Vec<_>>());
+        let launches = driver.take_launches();
+        rows.into_iter().for_each(|row| driver.release(row));
+        ["argmax_f32", "top_k_f32"].map(|name| launches.get(name).copied().unwrap_or(0))
+    };
+    assert_eq!(launches(&[Wanted::Row, Wanted::Nothing]), [0, 0]);
+    assert_eq!(launches(&[Wanted::Top(1), Wanted::Row, Wanted::Top(1)]), [1, 0]);
+    assert_eq!(launches(&[Wanted::Top(1), Wanted::Top(7)]), [0, 1]);
+}
+
+/// Whether an adapter has an effect is judged by more than what a device's sums do by themselves.
+#[test]
+fn noise_is_what_a_batch_moves() {
+    let config = EngineConfig::new(folder("llama").join("base"));
+    let noise = |unsteady: f32| {
+        let gpu = EmulatedGpu::unsteady(unsteady);
+        CudaRunner::load(gpu, Some(Element::F32), &config, &|_| ()).unwrap().noise((256, 8)).unwrap()
+    };
+    assert_eq!(noise(0.0), LEAST_NOISE, "kernels have one order of sums for a row");
+    let (some, more) = (noise(1e-4), noise(4e-4));
+    assert!(some > 10.0 * LEAST_NOISE && more > 2.0 * some && more < 10.0, "{some:e}, {more:e}");
 }
 
 #[test]

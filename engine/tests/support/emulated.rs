@@ -26,9 +26,16 @@ const UNSET: u8 = 0xff;
 pub(crate) struct EmulatedGpu {
     /// How often each kernel was launched; products are one of them.
     launches: Mutex<BTreeMap<&'static str, usize>>,
+    /// How much products are off for each row that they have, as a part of them.
+    unsteady: f32,
 }
 
 impl EmulatedGpu {
+    /// One whose products depend on how many rows they have.
+    pub(crate) fn unsteady(unsteady: f32) -> Self {
+        Self { unsteady, ..Self::default() }
+    }
+
     /// The launches since the last call.
     pub(crate) fn take_launches(&self) -> BTreeMap<&'static str, usize> {
         std::mem::take(&mut self.launches.lock().unwrap())
@@ -140,7 +147,7 @@ impl Gpu for EmulatedGpu {
     unsafe fn multiply(&self, product: &Product) -> Result<(), GpuError> {
         self.count("multiply");
         // SAFETY: the caller answers for it.
-        unsafe { multiply(product) };
+        unsafe { multiply(product, 1.0 + self.unsteady * product.rows as f32) };
         Ok(())
     }
 
@@ -149,11 +156,11 @@ impl Gpu for EmulatedGpu {
     }
 }
 
-/// As [`Product`] says, output by output.
+/// As [`Product`] says, output by output, each times `factor`.
 ///
 /// # Safety
 /// Its addresses are memory of the sizes that it names.
-unsafe fn multiply(p: &Product) {
+unsafe fn multiply(p: &Product, factor: f32) {
     // SAFETY: the caller answers for it.
     let w: Vec<f32> = unsafe { row(p.w, p.element, p.outputs * p.inputs) };
     for index in 0..p.rows {
@@ -162,7 +169,7 @@ unsafe fn multiply(p: &Product) {
         let x = unsafe { row(p.x + offset(p.x_stride, p.element), p.element, p.inputs) };
         let y = at(p.y + offset(p.y_stride, p.result));
         for (column, w) in w.chunks_exact(p.inputs).enumerate() {
-            let sum: f32 = x.iter().zip(w).map(|(x, w)| x * w).sum();
+            let sum = x.iter().zip(w).map(|(x, w)| x * w).sum::<f32>() * factor;
             // SAFETY: as above.
             unsafe {
                 match p.result {

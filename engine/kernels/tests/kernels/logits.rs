@@ -128,8 +128,20 @@ fn crowded_rows_are_searched() {
 }
 
 #[test]
+fn what_is_forbidden_is_a_number_and_comes_last() {
+    let mut logits = vec![f32::NEG_INFINITY; 1000];
+    (logits[998], logits[7]) = (1.0, 1.0);
+    let greedy = argmax(&logits, (1, 1000, 1000))[0];
+    assert_eq!((greedy.token, greedy.finite, greedy.max), (7, 1, 1.0));
+    assert!((greedy.log_sum_exp - (1.0 + 2f32.ln())).abs() < 1e-6);
+    let top = top_k(&logits, (1, 1000, 1000), 3, None);
+    assert_eq!((top.ids, top.summaries[0].finite), (vec![7, 998, 0], 1));
+    assert_eq!(top.values, [1.0, 1.0, f32::NEG_INFINITY]);
+}
+
+#[test]
 fn rows_that_are_no_numbers_are_named() {
-    for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+    for odd in [f32::NAN, f32::INFINITY] {
         for place in [0, 77, 999] {
             let mut logits = vec![1f32; 2000];
             logits[1000 + place] = odd;

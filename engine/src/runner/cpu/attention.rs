@@ -274,6 +274,7 @@ pub(super) const MAX_VECTORS: usize = 64;
 mod tests {
     use super::*;
     use crate::{
+        batch::Wanted,
         config::InstructionSet,
         runner::cpu::{lanes::Instructions, matrix::Matrix},
     };
@@ -294,7 +295,7 @@ mod tests {
             let (mut queries, mut keys, mut values) = (matrix(8, 1), matrix(4, 2), matrix(4, 3));
             let (mut angles, mut out) = (matrix(4, 4), Matrix::new(20, 8));
             let sequence =
-                BatchSequence { rows: 0..20, blocks: vec![BlockId(2), BlockId(0)], wants_logits: true };
+                BatchSequence { rows: 0..20, blocks: vec![BlockId(2), BlockId(0)], wanted: Wanted::Row };
             let turn = Turn { query_norm: None, key_norm: None, epsilon: 0.0, angles: angles.view() };
             Instructions::choose(Some(InstructionSet::Portable)).unwrap().run(Attend {
                 kv: kv.layer(0),

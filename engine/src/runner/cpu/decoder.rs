@@ -231,8 +231,8 @@ impl Decoder {
     fn finish(&self, step: &mut Step<'_>) {
         let Step { batch, views, pool, instructions, .. } = step;
         let mut wanted = 0;
-        for sequence in batch.sequences.iter().filter(|sequence| sequence.wants_logits) {
-            let (from, to) = ((views.hidden, sequence.rows.end - 1), (views.last, wanted));
+        for row in batch.wanted_rows() {
+            let (from, to) = ((views.hidden, row), (views.last, wanted));
             instructions.run(Norm { from, to, weight: &self.norm, epsilon: self.epsilon });
             wanted += 1;
         }

@@ -8,9 +8,9 @@
 
 use tenora_kernels::{
     abi::{
-        AddBiasParams, AddRmsNormParams, AttentionCombineParams, Element, GatherRowsParams, LORA_MAX_MEMBERS,
-        LoraExpandParams, LoraShrinkParams, PagedAttentionParams, RmsNormParams, RopeAndStoreParams,
-        RopeAnglesParams, SiluMulParams, launch,
+        AddBiasParams, AddRmsNormParams, ArgmaxParams, AttentionCombineParams, Element, GatherRowsParams,
+        LORA_MAX_MEMBERS, LoraExpandParams, LoraShrinkParams, PagedAttentionParams, RmsNormParams,
+        RopeAndStoreParams, RopeAnglesParams, SiluMulParams, TopKParams, launch,
     },
     plan::lora_splits,
 };
@@ -55,7 +55,7 @@ struct Matrix {
 }
 
 impl<G: Gpu> Step<'_, G> {
-    /// Leaves the logits of each sequence that wants them in the workspace.
+    /// Leaves in the workspace the logits of each sequence that wants any, and the largest of those that want no others.
     pub(super) fn forward(&self, between: &mut dyn FnMut()) -> Result<(), GpuError> {
         self.begin()?;
         for (index, layer) in self.weights.layers.iter().enumerate() {
@@ -377,6 +377,31 @@ impl<G: Gpu> Step<'_, G> {
             result: Element::F32,
         };
         // SAFETY: as in `launch!`.
-        unsafe { self.gpu.multiply(&product) }
+        unsafe { self.gpu.multiply(&product) }?;
+        self.find_largest()
+    }
+
+    fn find_largest(&self) -> Result<(), GpuError> {
+        let (top, logits) = (self.tables.top, self.buffers.logits);
+        let (rows, vocab, places) =
+            (top.rows as u32, self.model.vocab_size as u32, top.places(self.buffers.top));
+        if top.is_greedy() {
+            let params = ArgmaxParams { logits, summaries: places.summaries, rows, vocab, stride: vocab };
+            // SAFETY: as in `launch!`.
+            return unsafe { self.gpu.launch(&launch::argmax(&params, Element::F32), &params) };
+        }
+        let params = TopKParams {
+            logits,
+            inverse_temperatures: 0,
+            ids: places.tokens,
+            values: places.logits,
+            summaries: places.summaries,
+            rows,
+            vocab,
+            stride: vocab,
+            k: top.count as u32,
+        };
+        // SAFETY: as in `launch!`.
+        unsafe { self.gpu.launch(&launch::top_k(&params, Element::F32), &params) }
     }
 }

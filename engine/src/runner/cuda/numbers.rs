@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 use safetensors::Dtype;
-use tenora_kernels::abi::{AttentionTile, CombineRow, Element, LoraSite, LoraTile};
+use tenora_kernels::abi::{AttentionTile, CombineRow, Element, LoraSite, LoraTile, RowSummary};
 
 /// A number of a file or of a device.
 trait Number: Copy {
@@ -69,10 +69,19 @@ unsafe impl Plain for LoraTile {}
 // SAFETY: two `u64`, a `u32` and an `f32`.
 unsafe impl Plain for LoraSite {}
 
+// SAFETY: two `u32` and two `f32`.
+unsafe impl Plain for RowSummary {}
+
 /// Values as they lie in memory.
 pub(super) fn as_bytes<T: Plain>(values: &[T]) -> &[u8] {
     // SAFETY: a `Plain` type has no padding, so every byte is initialised.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
+/// The values in some bytes, which begin where such values may.
+pub(super) fn from_bytes<T: Plain>(bytes: &[u8]) -> &[T] {
+    // SAFETY: any bits are a `Plain` type.
+    unsafe { bytes.align_to() }.1
 }
 
 /// The whole numbers in some bytes, which begin at a multiple of 4.

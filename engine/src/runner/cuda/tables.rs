@@ -10,9 +10,10 @@ use super::{
     adapter::CudaAdapter,
     gpu::{DeviceMemory, Gpu, GpuError},
     numbers::{Plain, as_bytes},
+    top::Top,
 };
 use crate::{
-    batch::{Batch, BatchSequence},
+    batch::{Batch, BatchSequence, Wanted},
     config::EngineConfig,
     error::EngineError,
     model::ModelConfig,
@@ -35,6 +36,7 @@ pub(super) struct Limits {
     pub(super) partials: usize,
     /// Highest rank of an adapter, as [`Tables::fill`] rounds it.
     pub(super) max_rank: usize,
+    vocabulary: usize,
     context: usize,
     /// Query heads that share a key head.
     group: usize,
@@ -50,6 +52,7 @@ impl Limits {
             sequences,
             partials: longest.max(affordable.min(sequences * longest)),
             max_rank: rounded_rank(config.max_rank),
+            vocabulary: model.vocab_size,
             context: model.context_length,
             group: model.heads / model.kv_heads,
         }
@@ -106,8 +109,10 @@ pub(super) struct StepTables {
     pub(super) positions: u64,
     /// Where a row's key and value go, `[rows]` of `u32`.
     pub(super) slots: u64,
-    /// Rows whose logits are wanted, of `u32`.
+    /// Rows whose logits are wanted, of `u32`: those first of which only the largest are.
     pub(super) last: Table,
+    /// Of the first of these.
+    pub(super) top: Top,
     /// Of [`LoraTile`]; none when no row has an adapter.
     pub(super) lora: Table,
     /// The highest rank among the step's adapters, rounded up.
@@ -146,8 +151,7 @@ impl<G: Gpu> Tables<G> {
             return Err(malformed(&format!("over {rows} rows or {sequences} sequences")));
         }
         let mut writer = Writer { bytes: &mut self.host, used: 0, device: self.device.address() };
-        let wanted = batch.sequences.iter().filter(|sequence| sequence.wants_logits);
-        let last: Vec<u32> = wanted.map(|sequence| sequence.rows.end as u32 - 1).collect();
+        let top = Top::of(batch, self.limits.vocabulary);
         let adapters = || batch.segments.iter().map(|segment| (&segment.rows, segment.adapter.as_deref()));
         let lora = lora_tiles(
             adapters().map(|(rows, adapter)| (rows.clone(), adapter.map_or(0, CudaAdapter::sites))),
@@ -159,7 +163,8 @@ impl<G: Gpu> Tables<G> {
             tokens: writer.put(&batch.tokens)?.address,
             positions: writer.put(&batch.positions)?.address,
             slots: writer.put(&slots(batch))?.address,
-            last: writer.put(&last)?,
+            last: writer.put(&last_rows(batch))?,
+            top,
             lora: writer.put(&lora)?,
             max_rank: rounded_rank(ranks.max().unwrap_or(0)),
             max_blocks: rounded_blocks(blocks.unwrap_or(1)),
@@ -186,6 +191,15 @@ impl<G: Gpu> Tables<G> {
 
 fn malformed(what: &str) -> EngineError {
     EngineError::Fault(format!("malformed batch: {what}"))
+}
+
+/// The rows whose logits are wanted, those first of which only the largest are.
+fn last_rows<A>(batch: &Batch<A>) -> Vec<u32> {
+    let rows = |wanted: fn(Wanted) -> bool| {
+        let sequences = batch.sequences.iter().filter(move |sequence| wanted(sequence.wanted));
+        sequences.map(|sequence| sequence.rows.end as u32 - 1)
+    };
+    rows(|wanted| matches!(wanted, Wanted::Top(_))).chain(rows(|wanted| wanted == Wanted::Row)).collect()
 }
 
 fn position<A>(batch: &Batch<A>, sequence: &BatchSequence) -> usize {
@@ -280,7 +294,7 @@ mod tests {
             batch.sequences.push(BatchSequence {
                 rows: start..batch.positions.len(),
                 blocks: (0..blocks).rev().map(BlockId).collect(),
-                wants_logits: true,
+                wanted: Wanted::Row,
             });
         }
         batch.tokens = vec![0; batch.positions.len()];
@@ -305,7 +319,15 @@ mod tests {
 
     #[test]
     fn the_largest_step_finds_room() {
-        let limits = Limits { rows: 40, sequences: 8, partials: 4, max_rank: 16, context: 1024, group: 64 };
+        let limits = Limits {
+            rows: 40,
+            sequences: 8,
+            partials: 4,
+            max_rank: 16,
+            vocabulary: 9,
+            context: 1024,
+            group: 64,
+        };
         // Each row a tile, each sequence a wave.
         for batch in [batch(&[(1, 1023); 8]), batch(&[(5, 1019); 8])] {
             let mut bytes = vec![0; limits.table_bytes()];

@@ -10,6 +10,7 @@ use super::{
     gpu::{DeviceMemory, Gpu, GpuError},
     memory::Layout,
     tables::Limits,
+    top::Top,
 };
 use crate::model::{ModelConfig, Projection};
 
@@ -54,6 +55,8 @@ pub(super) struct Buffers {
     pub(super) last: u64,
     /// `[sequences, vocab_size]` of `f32`.
     pub(super) logits: u64,
+    /// What [`Top`] says.
+    pub(super) top: u64,
 }
 
 impl<G: Gpu> Workspace<G> {
@@ -110,6 +113,7 @@ impl Buffers {
             partial_stats,
             last,
             logits: floats(sequences * model.vocab_size),
+            top: layout.take(Top::most_bytes(sequences)),
         }
     }
 }

@@ -57,8 +57,7 @@ impl Decoder {
             between();
             hidden = layer.forward(&hidden, index, &step)?;
         }
-        let wanted = batch.sequences.iter().filter(|s| s.wants_logits);
-        let last_rows: Vec<u32> = wanted.map(|s| s.rows.end as u32 - 1).collect();
+        let last_rows: Vec<u32> = batch.wanted_rows().map(|row| row as u32).collect();
         if last_rows.is_empty() {
             return Ok(Vec::new());
         }

@@ -17,7 +17,7 @@ use crate::{
     error::AdapterRejection,
     kv_pool::{BlockId, Owner},
     request::{AdapterFiles, CacheDomain, Event, Sampling},
-    runner::{AdapterLoader, BaseFacts, ResidentAdapter},
+    runner::{AdapterLoader, BaseFacts, ResidentAdapter, TopLogits},
 };
 
 pub(super) const ADAPTERS: usize = 3;
@@ -46,6 +46,8 @@ pub(super) struct FakeRunner {
     slots: HashMap<(BlockId, usize), u32>,
     rows: usize,
     logits: Vec<f32>,
+    /// Tokens by their logits and these, for those that want only the largest.
+    largest: (Vec<u32>, Vec<f32>),
     loader: Arc<FakeLoader>,
 }
 
@@ -55,6 +57,35 @@ fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
     tokens.fold(salt, |sum, token| (sum * 17 + token + 1) % 9973) % (VOCABULARY - 3) + 1
 }
 
+/// What each sequence wants of its row, and not more.
+fn answers<'a>(
+    wanted: impl Iterator<Item = Wanted> + Clone,
+    rows: &'a mut [f32],
+    (tokens, logits): &'a mut (Vec<u32>, Vec<f32>),
+) -> Vec<NextLogits<'a>> {
+    let wanted = wanted.filter(|wanted| *wanted != Wanted::Nothing);
+    (tokens.clear(), logits.clear());
+    for row in rows.chunks_exact(VOCABULARY as usize) {
+        let mut ranked: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        tokens.extend(ranked.iter().map(|ranked| ranked.0));
+        logits.extend(ranked.iter().map(|ranked| ranked.1));
+    }
+    let ranked = tokens.chunks_exact(VOCABULARY as usize).zip(logits.chunks_exact(VOCABULARY as usize));
+    let rows = rows.chunks_exact_mut(VOCABULARY as usize);
+    let answer =
+        |(wanted, ((tokens, logits), row)): (_, ((&'a [u32], &'a [f32]), &'a mut [f32]))| match wanted {
+            Wanted::Top(count) => NextLogits::Top(TopLogits {
+                tokens: &tokens[..count],
+                logits: &logits[..count],
+                log_sum_exp: row.iter().map(|logit| logit.exp()).sum::<f32>().ln(),
+                finite: row.iter().all(|logit| *logit < f32::INFINITY),
+            }),
+            _ => NextLogits::Row(row),
+        };
+    wanted.zip(ranked.zip(rows)).map(answer).collect()
+}
+
 impl Runner for FakeRunner {
     type Adapter = FakeAdapter;
 
@@ -62,7 +93,7 @@ impl Runner for FakeRunner {
         &mut self,
         batch: &Batch<FakeAdapter>,
         between: &mut dyn FnMut(),
-    ) -> Result<Logits<'_>, EngineError> {
+    ) -> Result<Vec<NextLogits<'_>>, EngineError> {
         between();
         assert!(!batch.tokens.contains(&FATAL_TOKEN), "a panic on purpose");
         self.rows += batch.rows();
@@ -73,7 +104,7 @@ impl Runner for FakeRunner {
                 let slot = (sequence.blocks[position / BLOCK_TOKENS], position % BLOCK_TOKENS);
                 self.slots.insert(slot, batch.tokens[row]);
             }
-            if sequence.wants_logits {
+            if sequence.wanted != Wanted::Nothing {
                 let last = sequence.rows.end - 1;
                 let segment = batch.segments.iter().find(|segment| segment.rows.contains(&last)).unwrap();
                 let adapter = segment.adapter.as_ref().map(|adapter| adapter.0);
@@ -85,7 +116,8 @@ impl Runner for FakeRunner {
                 self.logits.extend(row);
             }
         }
-        Ok(Logits::new(&mut self.logits, VOCABULARY as usize, VOCABULARY as usize))
+        let wanted = batch.sequences.iter().map(|sequence| sequence.wanted);
+        Ok(answers(wanted, &mut self.logits, &mut self.largest))
     }
 
     fn loader(&self) -> Arc<dyn AdapterLoader<Adapter = FakeAdapter>> {
@@ -198,8 +230,14 @@ impl Bench {
 
     fn start(setup: Setup) -> Self {
         let Setup { blocks, rows, sequences, adapter_bytes, patience, target } = setup;
-        let runner =
-            FakeRunner { blocks, slots: HashMap::new(), rows: 0, logits: Vec::new(), loader: Arc::default() };
+        let runner = FakeRunner {
+            blocks,
+            slots: HashMap::new(),
+            rows: 0,
+            logits: Vec::new(),
+            largest: Default::default(),
+            loader: Arc::default(),
+        };
         let residency =
             Residency::new(adapter_bytes, runner.loader(), Arc::new(|| ())).with_patience(patience);
         let vocabulary = (0..VOCABULARY).map(|id| (format!("t{id}"), id)).collect();
