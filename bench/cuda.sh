@@ -69,7 +69,7 @@ run_peft() {
         return
     fi
     for shape in $shapes; do
-        bench/peft.py "$TENORA_BENCH_DIR/gpu-$shape" --streams "${PEFT_STREAMS:-1,4,16,32,64}" |
+        bench/peft_batches.py "$TENORA_BENCH_DIR/gpu-$shape" --streams "${PEFT_STREAMS:-1,4,16,32,64}" |
             tee "$results/peft-$shape.md"
     done
 }

@@ -2,7 +2,7 @@
 """Decoding by transformers and PEFT, each row of a batch with an adapter of its own, on the model and adapters that
 `engine/benches/gpu.rs` made: what the same steps take without kernels for mixed adapters. Prints a table in Markdown.
 
-    bench/peft.py FOLDER [--streams 1,4,16,32,64] [--device cuda]
+    bench/peft_batches.py FOLDER [--streams 1,4,16,32,64] [--device cuda]
 
 FOLDER is that of a shape, such as .tenora/bench/gpu-llama-3.2-1b; torch, transformers and peft are installed.
 """
@@ -42,7 +42,7 @@ def step(model, streams, device, **adapters):
         model(input_ids=tokens[:, :1], past_key_values=cache, **adapters)
         synchronise(device)
         times.append(time.perf_counter() - step_begun)
-        cache.crop(PAST)
+        cache.crop(-1)
     return statistics.median(times[WARM_UP:])
 
 
