@@ -119,7 +119,7 @@ fn sample_top(top: TopLogits<'_>, sampling: &Sampling, draw: Draw) -> Result<Cho
     }
     let ranked = top.tokens.iter().copied().zip(top.logits.iter().copied());
     let kept = ranked.clone().filter(is_possible).take(candidates(sampling).unwrap_or(0)).collect();
-    let (token, logit) = draw_one(kept, sampling, draw).ok_or(NoToken::NothingLeft)?;
+    let (token, logit) = draw_one(Ranked::of(kept), sampling, draw).ok_or(NoToken::NothingLeft)?;
     let logprob = |(token, logit): (u32, f32)| (token, logit - top.log_sum_exp);
     let logprobs = sampling
         .logprobs
@@ -153,12 +153,13 @@ fn sample_row(
         Some(1) => {
             numbered.reduce(|best, next| if next.1 > best.1 { next } else { best }).into_iter().collect()
         }
-        count => largest(numbered.collect(), count),
+        Some(count) => Ranked::of(numbered.collect()).first(count).to_vec(),
+        None => numbered.collect(),
     };
-    let (token, _) = draw_one(kept, sampling, draw).ok_or(NoToken::NothingLeft)?;
+    let (token, _) = draw_one(Ranked::of(kept), sampling, draw).ok_or(NoToken::NothingLeft)?;
     let told = |all: Vec<f32>| {
         let own = all[token as usize];
-        (own, largest((0..).zip(all).collect(), Some(shown(sampling))))
+        (own, Ranked::of((0..).zip(all).collect()).first(shown(sampling)).to_vec())
     };
     Ok(Chosen { token, logprobs: unmodified.map(told) })
 }
@@ -189,41 +190,67 @@ fn is_possible((_, logit): &(u32, f32)) -> bool {
     *logit > f32::NEG_INFINITY
 }
 
-/// The `count` largest, or all, the largest first.
-fn largest(mut numbered: Vec<(u32, f32)>, count: Option<usize>) -> Vec<(u32, f32)> {
-    if let Some(count) = count.filter(|count| *count < numbered.len()) {
-        numbered.select_nth_unstable_by(count, descending);
-        numbered.truncate(count);
-    }
-    numbered.sort_unstable_by(descending);
-    numbered
+/// Tokens and their logits, the likeliest first as far as somebody looked: a vocabulary is long, and hardly ever is more
+/// than its beginning of interest.
+struct Ranked {
+    tokens: Vec<(u32, f32)>,
+    sorted: usize,
 }
 
-/// One draw of the likeliest tokens, sorted: temperature, then top-p and min-p, each on what the one before left. `None` =
-/// there are none.
-fn draw_one(candidates: Vec<(u32, f32)>, sampling: &Sampling, draw: Draw) -> Option<(u32, f32)> {
-    if candidates.len() <= 1 {
-        return candidates.first().copied();
+impl Ranked {
+    /// How many are sorted at least.
+    const BEGINNING: usize = 64;
+
+    fn of(tokens: Vec<(u32, f32)>) -> Self {
+        Self { tokens, sorted: 0 }
     }
-    let top = candidates.first().map_or(0.0, |best| best.1);
-    let weigh = |logit: f32| f64::from((logit - top) / sampling.temperature).exp();
-    let mut weights: Vec<f64> = candidates.iter().map(|(_, logit)| weigh(*logit)).collect();
-    let total: f64 = weights.iter().sum();
-    let mut before = 0.0;
-    let nucleus = weights.iter().take_while(|weight| {
-        let inside = before < f64::from(sampling.top_p) * total;
-        before += **weight;
-        inside
-    });
-    let likely = weights.iter().take_while(|weight| **weight >= f64::from(sampling.min_p) * weights[0]);
-    let kept = nucleus.count().min(likely.count()).max(1);
-    weights.truncate(kept);
-    let mut left = draw.number() * weights.iter().sum::<f64>();
-    let drawn = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    candidates.get(drawn.unwrap_or(kept - 1)).copied()
+
+    /// So many of the likeliest, or all.
+    fn first(&mut self, count: usize) -> &[(u32, f32)] {
+        let count = count.min(self.tokens.len());
+        if count > self.sorted {
+            let end = count.max(4 * self.sorted).max(Self::BEGINNING).min(self.tokens.len());
+            let (rest, more) = (&mut self.tokens[self.sorted..], end - self.sorted);
+            if more < rest.len() {
+                rest.select_nth_unstable_by(more, descending);
+            }
+            rest[..more].sort_unstable_by(descending);
+            self.sorted = end;
+        }
+        &self.tokens[..count]
+    }
+
+    fn get(&mut self, rank: usize) -> Option<(u32, f32)> {
+        self.first(rank + 1).get(rank).copied()
+    }
+}
+
+/// One draw: temperature, then top-p and min-p, each on what the one before left. `None` = there is nothing to draw.
+fn draw_one(mut ranked: Ranked, sampling: &Sampling, draw: Draw) -> Option<(u32, f32)> {
+    let best = ranked.get(0)?;
+    if ranked.tokens.len() == 1 {
+        return Some(best);
+    }
+    let weigh = |(_, logit): (u32, f32)| f64::from(((logit - best.1) / sampling.temperature).exp());
+    let all: f64 = ranked.tokens.iter().copied().map(weigh).sum();
+    let (nucleus, likely) = (f64::from(sampling.top_p) * all, f64::from(sampling.min_p));
+    let (mut kept, mut weight) = (ranked.tokens.len(), all);
+    if sampling.top_p < 1.0 || sampling.min_p > 0.0 {
+        (kept, weight) = (1, 1.0);
+        while let Some(next) = ranked.get(kept).map(weigh).filter(|next| weight < nucleus && *next >= likely)
+        {
+            (kept, weight) = (kept + 1, weight + next);
+        }
+    }
+    let (mut left, mut drawn) = (draw.number() * weight, Some(best));
+    for rank in 0..kept {
+        drawn = ranked.get(rank);
+        left -= drawn.map_or(0.0, weigh);
+        if left < 0.0 {
+            break;
+        }
+    }
+    drawn
 }
 
 /// By logit, the highest first; of equal ones the lower token id first.

@@ -207,7 +207,43 @@ fn rows_that_are_no_numbers_choose_nothing_from_their_largest() {
     assert_eq!(choose(1.0, true), Ok(Chosen { token: 3, logprobs: None }));
 }
 
+/// [`draw_one`] with everything sorted first.
+fn drawn_from_all_sorted(row: &[f32], sampling: &Sampling, draw: Draw) -> u32 {
+    let mut ranked: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
+    ranked.sort_by(descending);
+    let weigh = |logit: f32| f64::from(((logit - ranked[0].1) / sampling.temperature).exp());
+    let mut weights: Vec<f64> = ranked.iter().map(|(_, logit)| weigh(*logit)).collect();
+    let total: f64 = weights.iter().sum();
+    let mut before = 0.0;
+    let inside = weights.iter().take_while(|weight| {
+        let inside = before < f64::from(sampling.top_p) * total && **weight >= f64::from(sampling.min_p);
+        before += **weight;
+        inside
+    });
+    let kept = inside.count();
+    weights.truncate(kept);
+    let mut left = draw.number() * weights.iter().sum::<f64>();
+    let drawn = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    ranked[drawn.unwrap_or(kept - 1)].0
+}
+
 proptest! {
+    #[test]
+    fn sorting_as_far_as_somebody_looks_is_sorting(
+        row in proptest::collection::vec((-640i32..640).prop_map(|n| n as f32 / 64.0), 1..2000),
+        (top_p, min_p) in (prop_oneof![Just(1.0), 0.1f32..=1.0], prop_oneof![Just(0.0), 0f32..=1.0]),
+        temperature in 0.1f32..20.0,
+    ) {
+        let sampling = Sampling { temperature, top_p, min_p, ..Sampling::default() };
+        for position in 0..8 {
+            let all_sorted = drawn_from_all_sorted(&row, &sampling, draw(position));
+            prop_assert_eq!(chosen(&row, &sampling, position), all_sorted);
+        }
+    }
+
     #[test]
     fn the_largest_logits_say_what_the_row_says(
         row in proptest::collection::vec(prop_oneof![(-576i32..576).prop_map(|n| n as f32 / 64.0), Just(0.0), Just(-0.0)], 1..90),
