@@ -385,6 +385,9 @@ impl<G: Gpu> Step<'_, G> {
         let (top, logits) = (self.tables.top, self.buffers.logits);
         let (rows, vocab, places) =
             (top.rows as u32, self.model.vocab_size as u32, top.places(self.buffers.top));
+        if rows == 0 {
+            return Ok(());
+        }
         if top.is_greedy() {
             let params = ArgmaxParams { logits, summaries: places.summaries, rows, vocab, stride: vocab };
             // SAFETY: as in `launch!`.
