@@ -209,7 +209,7 @@ impl Ranked {
     fn first(&mut self, count: usize) -> &[(u32, f32)] {
         let count = count.min(self.tokens.len());
         if count > self.sorted {
-            let end = count.max(4 * self.sorted).max(Self::BEGINNING).min(self.tokens.len());
+            let end = count.max(16 * self.sorted).max(Self::BEGINNING).min(self.tokens.len());
             let (rest, more) = (&mut self.tokens[self.sorted..], end - self.sorted);
             if more < rest.len() {
                 rest.select_nth_unstable_by(more, descending);

@@ -19,6 +19,7 @@ use self::conforms::conforms;
 use super::*;
 use crate::{
     request::Sampling,
+    runner::NextLogits,
     sampler::{Draw, sample},
 };
 
@@ -68,7 +69,9 @@ impl Babbler {
             }
             let sampling = Sampling { temperature: self.temperature, ..Sampling::default() };
             let draw = Draw { seed: 1, choice: 0, position };
-            let token = sample(&mut logits, Some(&allowed), &sampling, (&[], &[]), draw).unwrap().token;
+            let token = sample(NextLogits::Row(&mut logits), Some(&allowed), &sampling, (&[], &[]), draw)
+                .unwrap()
+                .token;
             if token == EOS {
                 return Ok((answer, true));
             }
