@@ -9,13 +9,12 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    batch::Wanted,
     error::EngineError,
     grammar::Grammar,
     kv_pool::{BlockTable, Owner},
+    logits::{NextLogits, Wanted},
     queue::QueuePlace,
     request::{AdapterFiles, Event, FinishReason, Progress, RankedToken, Sampling, TokenLogprob, Usage},
-    runner::NextLogits,
     sampler::{Chosen, Draw, NoToken, sample, wanted},
     stop::StopMatcher,
     tokenizer::{Detokenizer, TextCodec},

@@ -12,9 +12,9 @@ use crate::{
     frontend::{Frontend, Prepared},
     grammar::Compilers,
     kv_pool::Owner,
+    logits::NextLogits,
     queue::Queue,
     request::{AdapterFiles, CacheDomain, Event, GenerateRequest, Progress, Sampling},
-    runner::NextLogits,
     step::overflows,
 };
 

@@ -3,7 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use crate::{error::EngineError, kv_pool::BlockId, model::ModelConfig};
+use crate::{error::EngineError, kv_pool::BlockId, logits::Wanted, model::ModelConfig};
 
 /// The rows of one step: decode rows and prefill chunks side by side, sorted by adapter.
 pub struct Batch<A> {
@@ -26,22 +26,6 @@ pub struct BatchSequence {
     pub blocks: Vec<BlockId>,
     /// What of the logits of its last row is wanted.
     pub wanted: Wanted,
-}
-
-/// What of a row of logits is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    /// Nothing: a prefill chunk before the last.
-    Nothing,
-    /// The so many largest, from 1 to [`Wanted::MOST_TOP`].
-    Top(usize),
-    /// All of it.
-    Row,
-}
-
-impl Wanted {
-    /// Most of the largest logits that are worth less than their row.
-    pub const MOST_TOP: usize = 64;
 }
 
 /// A run of rows with one adapter, or with none.

@@ -37,6 +37,8 @@ mod tokenizer;
 mod sampler;
 mod stop;
 
+pub mod logits;
+
 mod stats;
 
 pub mod kv_pool;

@@ -15,6 +15,7 @@ use crate::{
     batch::Batch,
     config::{EngineConfig, RunnerChoice},
     error::{AdapterRejection, EngineError},
+    logits::NextLogits,
     observer::Observer,
     request::AdapterFiles,
 };
@@ -136,33 +137,5 @@ impl<A: ResidentAdapter> AdapterLoader for ObservedLoader<A> {
 
     fn resident_bytes(&self, file_bytes: u64) -> usize {
         self.loader.resident_bytes(file_bytes)
-    }
-}
-
-/// What a sequence's next token is chosen from, in the runner's memory until its next step.
-pub enum NextLogits<'a> {
-    /// All logits, `[vocab_size]`, free to be changed.
-    Row(&'a mut [f32]),
-    /// The largest.
-    Top(TopLogits<'a>),
-}
-
-/// The largest logits of a row, and what there is to know of the others.
-#[derive(Debug, Clone, Copy)]
-pub struct TopLogits<'a> {
-    /// Tokens by their logits, the largest first; of equal ones the lower first.
-    pub tokens: &'a [u32],
-    /// Their logits.
-    pub logits: &'a [f32],
-    /// `ln Σ exp(logit)` over the row.
-    pub log_sum_exp: f32,
-    /// Whether no logit of the row is NaN or +infinity.
-    pub finite: bool,
-}
-
-impl<'a> NextLogits<'a> {
-    /// Rows that begin every `stride` numbers.
-    pub fn rows(numbers: &'a mut [f32], stride: usize, vocab_size: usize) -> Vec<Self> {
-        numbers.chunks_exact_mut(stride).map(|row| Self::Row(&mut row[..vocab_size])).collect()
     }
 }

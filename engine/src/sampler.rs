@@ -7,9 +7,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    batch::Wanted,
+    logits::{NextLogits, TopLogits, Wanted},
     request::Sampling,
-    runner::{NextLogits, TopLogits},
 };
 
 /// Which random number: a choice's token at a position, under a seed.

@@ -25,14 +25,15 @@ use self::{
 };
 use crate::{
     active::{Active, Choice, Ends, Submission},
-    batch::{Batch, BatchSequence, Segment, Wanted},
+    batch::{Batch, BatchSequence, Segment},
     config::EngineConfig,
     error::{AdapterRejection, EngineError},
     kv_pool::KvPool,
+    logits::{NextLogits, Wanted},
     lora::codes,
     observer::{Observer, Step},
     residency::{Digest, Residency, Waiter},
-    runner::{BaseFacts, NextLogits, ResidentAdapter, Runner},
+    runner::{BaseFacts, ResidentAdapter, Runner},
     stats::{Resident, TokenStats},
     tokenizer::TextCodec,
 };

@@ -12,8 +12,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 use tenora_engine::{
-    batch::{Batch, BatchSequence, Segment, Wanted},
+    batch::{Batch, BatchSequence, Segment},
     kv_pool::BlockId,
+    logits::Wanted,
     model::{ModelConfig, Projection},
     request::AdapterFiles,
 };

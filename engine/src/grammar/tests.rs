@@ -18,8 +18,8 @@ use tokenizers::{Tokenizer, decoders::metaspace::Metaspace, models::wordlevel::W
 use self::conforms::conforms;
 use super::*;
 use crate::{
+    logits::NextLogits,
     request::Sampling,
-    runner::NextLogits,
     sampler::{Draw, sample},
 };
 

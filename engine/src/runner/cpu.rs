@@ -36,11 +36,12 @@ use self::{
     pool::Pool,
     workspace::{Sizes, Workspace},
 };
-use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
+use super::{AdapterLoader, BaseFacts, Runner};
 use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
     error::EngineError,
+    logits::NextLogits,
     model::ModelConfig,
 };
 

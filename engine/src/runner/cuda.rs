@@ -38,11 +38,12 @@ use self::{
     weights::Weights,
     workspace::Workspace,
 };
-use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
+use super::{AdapterLoader, BaseFacts, Runner};
 use crate::{
-    batch::{Batch, BatchSequence, Wanted},
+    batch::{Batch, BatchSequence},
     config::{EngineConfig, LoadProgress},
     error::EngineError,
+    logits::{NextLogits, Wanted},
     model::{Checkpoint, ModelConfig},
 };
 

@@ -3,11 +3,12 @@
 
 use std::iter;
 
-use super::{NextLogits, Runner};
+use super::Runner;
 use crate::{
-    batch::{Batch, BatchSequence, Segment, Wanted},
+    batch::{Batch, BatchSequence, Segment},
     error::EngineError,
     kv_pool::BlockId,
+    logits::{NextLogits, Wanted},
 };
 
 /// The least that is told: by so much the contract suite lets f32 differ.

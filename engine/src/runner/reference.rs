@@ -16,11 +16,12 @@ use self::{
     attention::{KvPool, StepPlan},
     decoder::Decoder,
 };
-use super::{AdapterLoader, BaseFacts, NextLogits, Runner};
+use super::{AdapterLoader, BaseFacts, Runner};
 use crate::{
     batch::Batch,
     config::{EngineConfig, LoadProgress},
     error::EngineError,
+    logits::NextLogits,
     model::{Checkpoint, ModelConfig},
 };
 

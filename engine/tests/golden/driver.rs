@@ -11,12 +11,11 @@ use std::{
 #[cfg(feature = "cuda")]
 use tenora_engine::runner::cuda::driver::Device;
 use tenora_engine::{
-    batch::{Batch, BatchSequence, Segment, Wanted},
+    batch::{Batch, BatchSequence, Segment},
     config::{DeviceChoice, EngineConfig, InstructionSet, Quantization},
     kv_pool::BlockId,
-    runner::{
-        NextLogits, ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner,
-    },
+    logits::{NextLogits, Wanted},
+    runner::{ResidentAdapter, Runner, cpu::CpuRunner, cuda::CudaRunner, reference::ReferenceRunner},
 };
 use tenora_kernels::abi::Element;
 

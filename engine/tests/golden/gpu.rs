@@ -4,8 +4,8 @@
 use std::fs;
 
 use tenora_engine::{
-    batch::Wanted,
     config::EngineConfig,
+    logits::Wanted,
     runner::{LEAST_NOISE, Runner, cuda::CudaRunner},
 };
 use tenora_kernels::abi::Element;

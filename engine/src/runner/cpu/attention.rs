@@ -274,8 +274,8 @@ pub(super) const MAX_VECTORS: usize = 64;
 mod tests {
     use super::*;
     use crate::{
-        batch::Wanted,
         config::InstructionSet,
+        logits::Wanted,
         runner::cpu::{lanes::Instructions, matrix::Matrix},
     };
 

@@ -13,9 +13,10 @@ use super::{
     top::Top,
 };
 use crate::{
-    batch::{Batch, BatchSequence, Wanted},
+    batch::{Batch, BatchSequence},
     config::EngineConfig,
     error::EngineError,
+    logits::Wanted,
     model::ModelConfig,
 };
 

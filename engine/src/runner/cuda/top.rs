@@ -7,8 +7,8 @@ use tenora_kernels::abi::{RowSummary, TOP_K_MAX};
 
 use super::numbers::{Plain, from_bytes};
 use crate::{
-    batch::{Batch, Wanted},
-    runner::TopLogits,
+    batch::Batch,
+    logits::{TopLogits, Wanted},
 };
 
 const _: () = assert!(Wanted::MOST_TOP <= TOP_K_MAX);

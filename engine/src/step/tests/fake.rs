@@ -16,8 +16,9 @@ use crate::{
     active::EVENT_BUFFER,
     error::AdapterRejection,
     kv_pool::{BlockId, Owner},
+    logits::TopLogits,
     request::{AdapterFiles, CacheDomain, Event, Sampling},
-    runner::{AdapterLoader, BaseFacts, ResidentAdapter, TopLogits},
+    runner::{AdapterLoader, BaseFacts, ResidentAdapter},
 };
 
 pub(super) const ADAPTERS: usize = 3;
