@@ -133,7 +133,8 @@ fn sample_row(
     (prompt, output): (&[u32], &[u32]),
     draw: Draw,
 ) -> Result<Chosen, NoToken> {
-    if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+    // All are looked at, so that the compiler looks at several at a time. NaN is less than no number.
+    if !logits.iter().fold(true, |finite, logit| finite & (*logit < f32::INFINITY)) {
         return Err(NoToken::NotFinite);
     }
     let unmodified = sampling.logprobs.map(|_| log_softmax(logits));
@@ -148,10 +149,7 @@ fn sample_row(
     }
     let numbered = (0..).zip(logits.iter().copied()).filter(is_possible);
     let kept = match candidates(sampling) {
-        // The likeliest; of equal ones the first.
-        Some(1) => {
-            numbered.reduce(|best, next| if next.1 > best.1 { next } else { best }).into_iter().collect()
-        }
+        Some(1) => likeliest(logits).into_iter().collect(),
         Some(count) => Ranked::of(numbered.collect()).first(count).to_vec(),
         None => numbered.collect(),
     };
@@ -187,6 +185,19 @@ fn penalise(logits: &mut [f32], sampling: &Sampling, prompt: &[u32], output: &[u
 /// Whether a token has any probability.
 fn is_possible((_, logit): &(u32, f32)) -> bool {
     *logit > f32::NEG_INFINITY
+}
+
+/// The likeliest token; of equal ones the first.
+fn likeliest(logits: &[f32]) -> Option<(u32, f32)> {
+    let (chunks, rest) = logits.as_chunks::<16>();
+    // As above.
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, logit)| *lane = lane.max(*logit));
+    }
+    let most = lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    let token = logits.iter().position(|logit| *logit == most)?;
+    Some((token as u32, most)).filter(is_possible)
 }
 
 /// Tokens and their logits, the likeliest first as far as somebody looked: a vocabulary is long, and hardly ever is more
