@@ -74,13 +74,14 @@ def example(address, key, model):
     return json.dumps({"headers": answer.getheaders(), "body": answer.read().decode()})
 
 
-def bare(tenora, answer):
-    """Starts an engine that answers at once; returns the process and its address."""
+def bare(started, tenora, answer):
+    """Starts an engine that answers at once; returns its address."""
     process = subprocess.Popen([tenora, "bare"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    started.append(process)
     process.stdin.write(answer)
     process.stdin.close()
     host, number = process.stdout.readline().strip().rsplit("/", 1)[1].split(":")
-    return process, (host, int(number))
+    return host, int(number)
 
 
 def ask(address, key, model, count):
@@ -105,23 +106,23 @@ def at(values, share):
     return sorted(values)[int(share * (len(values) - 1))]
 
 
-def tenora_beside(binary, base, scratch, settings):
-    """Starts Tenora with a tenant; returns the process, its address and the tenant's key."""
+def tenora_beside(started, binary, base, scratch, settings):
+    """Starts Tenora with a tenant; returns its address and the tenant's key."""
     address = ("127.0.0.1", port())
     env = {name: value for name, value in os.environ.items() if not name.startswith("TENORA_")}
     env |= {"TENORA_MODEL": str(base), "TENORA_LISTEN": f"{address[0]}:{address[1]}", "TENORA_DATA_DIR": str(scratch / "data"),
             "TENORA_ADMIN_KEY": ADMIN, "TENORA_LOG": "warn"} | settings
-    process = subprocess.Popen([binary, "serve"], env=env, stdout=subprocess.DEVNULL)
-    wait(address, process, "/readyz")
+    started.append(subprocess.Popen([binary, "serve"], env=env, stdout=subprocess.DEVNULL))
+    wait(address, started[-1], "/readyz")
     url, slug = f"http://{address[0]}:{address[1]}", f"bench-{os.getpid()}"
     call(f"{url}/admin/v1/tenants", ADMIN, {"slug": slug})
     many = {name: 1_000_000_000 for name in ("requests_per_minute", "tokens_per_minute", "concurrent_requests", "monthly_tokens")}
     patch(f"{url}/admin/v1/tenants/{slug}", ADMIN, {"limits": many})
-    return process, address, call(f"{url}/admin/v1/tenants/{slug}/keys", ADMIN, {"name": "bench"})["key"]
+    return address, call(f"{url}/admin/v1/tenants/{slug}/keys", ADMIN, {"name": "bench"})["key"]
 
 
-def litellm_before(binary, upstream, model, scratch):
-    """Starts LiteLLM's proxy in front of an engine; returns the process and its address."""
+def litellm_before(started, binary, upstream, model, scratch):
+    """Starts LiteLLM's proxy in front of an engine; returns its address."""
     address, config = ("127.0.0.1", port()), scratch / "litellm.yaml"
     parameters = {"model": f"text-completion-openai/{model}", "api_base": f"http://{upstream[0]}:{upstream[1]}/v1", "api_key": "none"}
     config.write_text(json.dumps({
@@ -129,10 +130,10 @@ def litellm_before(binary, upstream, model, scratch):
         "general_settings": {"master_key": "sk-bench"},
         "litellm_settings": {"telemetry": False},
     }))
-    process = subprocess.Popen([binary, "--config", str(config), "--host", address[0], "--port", str(address[1]), "--num_workers", "2"],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    wait(address, process, "/health/liveliness")
-    return process, address
+    started.append(subprocess.Popen([binary, "--config", str(config), "--host", address[0], "--port", str(address[1]), "--num_workers", "2"],
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True))
+    wait(address, started[-1], "/health/liveliness")
+    return address
 
 
 def compare(floor, tenora, proxy):
@@ -168,12 +169,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         scratch = pathlib.Path(scratch)
         try:
-            process, direct, key = tenora_beside(tenora, base, scratch, settings)
-            started.append(process)
-            process, engine = bare(tenora, example(direct, key, base.name))
-            started.append(process)
-            process, through = litellm_before(litellm, engine, base.name, scratch)
-            started.append(process)
+            direct, key = tenora_beside(started, tenora, base, scratch, settings)
+            engine = bare(started, tenora, example(direct, key, base.name))
+            through = litellm_before(started, litellm, engine, base.name, scratch)
             version = subprocess.run([pathlib.Path(litellm).with_name("python"), "-c", "import importlib.metadata as m; print(m.version('litellm'))"],
                                      capture_output=True, text=True).stdout.strip()
             print(f"LiteLLM {version}, two workers; {REQUESTS} requests a turn, one stream; load {os.getloadavg()[0]:.1f}\n")

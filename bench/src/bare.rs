@@ -36,9 +36,8 @@ pub async fn serve() -> anyhow::Result<()> {
     let answer: Answer =
         serde_json::from_str(&read_to_string(stdin())?).context("standard input has no answer in JSON")?;
     let answer = Data::new(answer.ready()?);
-    let server = HttpServer::new(move || {
-        App::new().app_data(answer.clone()).default_service(web::to(at_once))
-    });
+    let server =
+        HttpServer::new(move || App::new().app_data(answer.clone()).default_service(web::to(at_once)));
     let server = server.tcp_nodelay(true).bind(("127.0.0.1", 0))?;
     let address = server.addrs().first().copied().context("no address")?;
     writeln!(stdout(), "A bare server at http://{address}")?;
@@ -57,7 +56,8 @@ async fn at_once(_: web::Bytes, answer: Data<Ready>) -> HttpResponse {
 impl Answer {
     fn ready(self) -> anyhow::Result<Ready> {
         let pair = |(name, value): (String, String)| anyhow::Ok((name.parse()?, value.parse()?));
-        let mut headers = self.headers.into_iter().map(pair).collect::<anyhow::Result<Vec<(HeaderName, _)>>>()?;
+        let mut headers =
+            self.headers.into_iter().map(pair).collect::<anyhow::Result<Vec<(HeaderName, _)>>>()?;
         headers.retain(|(name, _)| !OWN.contains(name));
         Ok(Ready { headers, body: self.body.into() })
     }

@@ -183,7 +183,11 @@ impl Job {
 
     async fn ask(&self) -> reqwest::Result<Response> {
         let body = json!({
-            "model": self.model, "prompt": self.prompt, "max_tokens": self.output_tokens, "ignore_eos": true,
+            "model": self.model,
+            "prompt": self.prompt,
+            "max_tokens": self.output_tokens,
+            "temperature": 0,
+            "ignore_eos": true,
         });
         self.client.post("/v1/completions").json(&body).send().await
     }

@@ -185,12 +185,7 @@ fn job(lab: &mut Lab, world: &World, client: &Client) -> Job {
 }
 
 /// Sends at a fixed rate, waits for all.
-async fn open_loop(
-    lab: &mut Lab,
-    world: &World,
-    (target, rate): (&Target, u32),
-    duration: Duration,
-) -> Side {
+async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32), duration: Duration) -> Side {
     let count = (f64::from(rate) * duration.as_secs_f64()) as u32;
     let jobs: Vec<Job> = (0..count).map(|_| job(lab, world, &target.client)).collect();
     let cpu = machine::cpu_time(target.pid);
