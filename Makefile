@@ -69,7 +69,7 @@ bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everyth
 
 bench-gateway: ## Measure what the gateway adds to a request: key, limits, usage rows, wire
 	cargo build --release -p tenora-gateway
-	$(TENORA) bench --shape tiny --scenarios gateway $(BENCH)
+	$(TENORA) bench --shape tiny --set TENORA_THREADS=1 --scenarios gateway $(BENCH)
 
 bench-registry: ## Measure the registry with 100,000 adapters; needs the Postgres and Redis of the tests
 	cargo bench --workspace --bench registry

@@ -31,6 +31,7 @@ mod resolve_cache;
 mod staging;
 mod turns;
 
+mod redis_connections;
 mod rows;
 
 mod blobs;
@@ -82,6 +83,7 @@ pub use operator::OperatorStore;
 pub use parse_error::ParseError;
 pub use push::{Ending, Push, PushState, Refusal};
 pub use push_store::PushStore;
+pub use redis_connections::RedisConnections;
 pub use resolve_cache::CacheStats;
 pub use scope::{Scope, ScopeSet};
 pub use staging::{MAX_CONFIG_BYTES, Staged, Staging};

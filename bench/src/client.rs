@@ -6,13 +6,14 @@ use anyhow::{Context, anyhow, bail, ensure};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::{
-    Body, RequestBuilder,
+    Body, RequestBuilder, Response,
+    header::{HeaderName, HeaderValue},
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
 use sse_stream::SseByteStream;
 
-use crate::adapter::Adapter;
+use crate::{adapter::Adapter, bare};
 
 /// No answer takes longer.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -60,6 +61,11 @@ impl Client {
         let created = self.send(self.post(&keys).json(&json!({ "name": "bench" }))).await?;
         let key = created["key"].as_str().context("the server made no key")?;
         Ok(Self { key: key.to_owned(), ..self.clone() })
+    }
+
+    /// The same key and connections of the same kind to another server.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { url: url.to_owned(), ..self.clone() }
     }
 
     /// Uploads an adapter; it is routable then.
@@ -156,16 +162,34 @@ impl Job {
 
     /// Sends the request and reads its answer at once; returns how long the server says that its engine took.
     pub(crate) async fn once(&self) -> anyhow::Result<Duration> {
-        let body = json!({
-            "model": self.model, "prompt": self.prompt, "max_tokens": self.output_tokens, "ignore_eos": true,
-        });
-        let response = self.client.post("/v1/completions").json(&body).send().await?;
+        let response = self.ask().await?;
         let status = response.status();
         let timing = response.headers().get("server-timing").and_then(|value| value.to_str().ok());
         let engine = timing.map(server_ms).unwrap_or_default();
         let text = response.text().await?;
         ensure!(status.is_success(), "the server answered {status}: {text}");
         Ok(Duration::from_secs_f64(engine / 1e3))
+    }
+
+    /// The same, for the answer itself.
+    pub(crate) async fn example(&self) -> anyhow::Result<bare::Answer> {
+        let response = self.ask().await?.error_for_status()?;
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            anyhow::Ok((name.to_string(), value.to_str()?.to_owned()))
+        };
+        let headers = response.headers().iter().map(text).collect::<anyhow::Result<_>>()?;
+        Ok(bare::Answer { headers, body: response.text().await? })
+    }
+
+    async fn ask(&self) -> reqwest::Result<Response> {
+        let body = json!({
+            "model": self.model,
+            "prompt": self.prompt,
+            "max_tokens": self.output_tokens,
+            "temperature": 0,
+            "ignore_eos": true,
+        });
+        self.client.post("/v1/completions").json(&body).send().await
     }
 
     /// The answer, if it is as long as it must be.

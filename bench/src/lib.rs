@@ -15,6 +15,7 @@ mod server;
 
 mod client;
 
+mod bare;
 mod options;
 
 mod base_model;
@@ -39,6 +40,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
+pub use bare::serve as serve_bare;
 pub use options::{Options, Scenario};
 pub use shapes::ShapeName;
 pub use weights::Storage;

@@ -1,6 +1,12 @@
 //! What a number was measured on: the processor, its memory and how fast it is read, the revision of the source.
 
-use std::{fs, hint::black_box, process::Command, thread, time::Instant};
+use std::{
+    fs,
+    hint::black_box,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -12,6 +18,8 @@ const STREAMS: [usize; 4] = [1, 2, 4, 8];
 /// Numbers that are read at a place before the next one's turn: two cache lines.
 const LANES: usize = 16;
 /// Instruction sets that matter to the kernels, as Linux writes them.
+/// How often a second Linux counts, for programs, what a process used of the processor.
+const TICKS_PER_S: f64 = 100.0;
 const FLAGS: [&str; 6] = ["avx2", "fma", "f16c", "avx512f", "avx512_bf16", "asimd"];
 
 /// The machine.
@@ -53,6 +61,17 @@ impl Machine {
 /// Resident memory of a process, in bytes; 0 when it is gone or the system does not tell.
 pub(crate) fn resident_bytes(pid: u32) -> u64 {
     field(&read(&format!("/proc/{pid}/status")), "VmRSS").map_or(0, |text| kilobytes(&text))
+}
+
+/// What a process has used of the processor, for itself and in the kernel; 0 when the system does not tell.
+pub(crate) fn cpu_time(pid: u32) -> Duration {
+    Duration::from_secs_f64(ticks(&read(&format!("/proc/{pid}/stat"))) / TICKS_PER_S)
+}
+
+/// The fields 14 and 15 of proc_pid_stat(5). The second, the program's name in brackets, may have spaces.
+fn ticks(stat: &str) -> f64 {
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    after_name.split_whitespace().skip(11).take(2).filter_map(first_number).sum()
 }
 
 fn read(path: &str) -> String {
@@ -136,6 +155,13 @@ mod tests {
         for streams in [1, 2, 8] {
             assert_eq!(fold(&numbers, streams), numbers.iter().fold(0, |all, n| all ^ n));
         }
+    }
+
+    #[test]
+    fn a_processs_time_is_found_whatever_its_name_is() {
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 500 0 0 0 120 30 9 9 20 0 1 0 100 1000 50";
+        assert_eq!(ticks(stat), 150.0);
+        assert_eq!(ticks(""), 0.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, anyhow};
 
-use crate::client::Client;
+use crate::{bare::Answer, client::Client};
 
 /// How long a start may take, in which the base model is read.
 const START_TIMEOUT: Duration = Duration::from_secs(600);
@@ -70,6 +70,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Resident memory of the process, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         crate::machine::resident_bytes(self.child.id())
@@ -82,6 +87,42 @@ impl Drop for Server {
         _ = self.child.kill();
         _ = self.child.wait();
         _ = fs::remove_dir_all(&self.data);
+    }
+}
+
+/// A process that answers every request at once, killed when dropped.
+pub(crate) struct Bare {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Bare {
+    /// Starts one that gives this answer, and waits until it listens. Blocks.
+    pub(crate) fn start(binary: &Path, answer: &Answer) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary);
+        command.arg("bare").env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        // From here on the process is killed whatever fails.
+        let mut bare = Self { child, url: String::new() };
+        // Dropped when it is written, so that the other end knows that this was all.
+        let mut stdin = bare.child.stdin.take().context("the bare server has no input")?;
+        stdin.write_all(&serde_json::to_vec(answer)?)?;
+        drop(stdin);
+        bare.url = welcome(&mut bare.child).context("the bare server did not start")?;
+        Ok(bare)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        // It may have ended already.
+        _ = self.child.kill();
+        _ = self.child.wait();
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::spawn_blocking};
 
 use crate::{
     config::{EngineConfig, LoadProgress},
@@ -17,12 +17,16 @@ use crate::{
     lora::{self, AdapterReport},
     model::ModelConfig,
     priority,
-    request::{AdapterFiles, CacheDomain, GenerateRequest, Prompt},
+    request::{AdapterFiles, CacheDomain, ChatMessage, GenerateRequest, Prompt},
     residency,
     runner::BaseFacts,
     template::ChatTemplate,
     tokenizer::TextCodec,
 };
+
+/// Longest prompt that is encoded where it arrives, in bytes of text and in messages: some tenths of a millisecond.
+const SHORT_BYTES: usize = 512;
+const SHORT_MESSAGES: usize = 8;
 
 /// The base model that is served.
 #[derive(Debug, Clone)]
@@ -180,8 +184,13 @@ impl Frontend {
     pub async fn prepare(&self, mut request: GenerateRequest) -> Result<Prepared, EngineError> {
         request.sampling.check(self.0.model.vocab_size)?;
         let prompt = std::mem::replace(&mut request.prompt, Prompt::Tokens(Vec::new()));
-        let parts = Arc::clone(&self.0);
-        let tokens = blocking(move || parts.encode(&prompt)).await?;
+        let tokens = if is_short(&prompt) {
+            self.0.encode(&prompt)?
+        } else {
+            let parts = Arc::clone(&self.0);
+            let encoded = spawn_blocking(move || parts.encode(&prompt)).await;
+            encoded.map_err(|error| EngineError::Fault(format!("preparing a request failed: {error}")))??
+        };
         let room = (self.0.model.context_length - tokens.len()) as u64;
         let most = request.sampling.max_tokens.map_or(room, |most| room.min(u64::from(most)));
         let most_output = most * u64::from(request.sampling.n.max(1));
@@ -272,10 +281,31 @@ impl Parts {
     }
 }
 
-/// Work that takes long enough to be in the way of others.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
-) -> Result<T, EngineError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| EngineError::Fault(format!("preparing a request failed: {error}")))?
+/// Whether encoding a prompt takes less than the way to another thread and back, or not much more: it is in nobody's way.
+fn is_short(prompt: &Prompt) -> bool {
+    match prompt {
+        Prompt::Chat(messages) => {
+            let bytes = |ChatMessage { role, content, name }: &ChatMessage| {
+                role.len() + content.len() + name.as_ref().map_or(0, String::len)
+            };
+            messages.len() <= SHORT_MESSAGES && messages.iter().map(bytes).sum::<usize>() <= SHORT_BYTES
+        }
+        Prompt::Text(text) => text.len() <= SHORT_BYTES,
+        Prompt::Tokens(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_where_it_arrives_is_short() {
+        let said = |bytes| ChatMessage { role: "user".to_owned(), content: "a".repeat(bytes), name: None };
+        assert!(is_short(&Prompt::Text("a".repeat(SHORT_BYTES))));
+        assert!(!is_short(&Prompt::Text("a".repeat(SHORT_BYTES + 1))));
+        assert!(is_short(&Prompt::Chat(vec![said(10); SHORT_MESSAGES])));
+        assert!(!is_short(&Prompt::Chat(vec![said(SHORT_BYTES)])), "the role counts, too");
+        assert!(!is_short(&Prompt::Chat(vec![said(0); SHORT_MESSAGES + 1])));
+    }
 }

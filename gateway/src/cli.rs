@@ -66,6 +66,9 @@ enum Command {
     Store(store::Command),
     /// Measure a server that this starts itself, on synthetic weights of a named shape.
     Bench(Box<tenora_bench::Options>),
+    /// Answer every request at once with the answer on standard input: what `bench` compares a server with.
+    #[command(hide = true)]
+    Bare,
     /// Upload, list, show and delete a tenant's adapters.
     #[command(subcommand)]
     Adapter(adapter::Command),
@@ -104,6 +107,7 @@ impl Cli {
             Command::Store(command) => command.run().await,
             // Its servers are processes of this same binary.
             Command::Bench(options) => tenora_bench::run(*options, std::env::current_exe()?).await,
+            Command::Bare => tenora_bench::serve_bare().await,
             Command::Adapter(command) => command.run().await,
             Command::Me(command) => command.run().await,
             Command::Tenant(command) => command.run().await,

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError};
-use secrecy::{ExposeSecret, SecretString};
+use redis::{FromRedisValue, Pipeline, RedisError};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -13,6 +12,7 @@ use super::{Lookup, TTL, Ticket};
 use crate::api_key::Pepper;
 use crate::error::StoreError;
 use crate::ids::{ModelRef, TenantId};
+use crate::redis_connections::RedisConnections;
 use crate::route::Route;
 
 /// Seconds that Redis keeps a tenant's epoch: far longer than any entry lives. The next one is later still.
@@ -22,12 +22,10 @@ const EPOCH_S: u64 = 60 * 60;
 const LOOKUP_TIMEOUT: Duration = Duration::from_millis(50);
 /// A change is rare and worth a longer wait.
 const INVALIDATE_TIMEOUT: Duration = Duration::from_millis(500);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 const MAC_BYTES: usize = 32;
 
 pub(crate) struct RedisCache {
-    connection: ConnectionManager,
+    connections: RedisConnections,
     breaker: Breaker,
     prefix: String,
     pepper: Pepper,
@@ -46,14 +44,8 @@ impl RedisCache {
     /// Connects when first used: a server starts without Redis, and works without it.
     pub(crate) fn open(url: &SecretString, prefix: &str, pepper: Pepper) -> Result<Self, StoreError> {
         let setup = |error: RedisError| StoreError::Setup(format!("the Redis URL cannot be used: {error}"));
-        let client = Client::open(url.expose_secret()).map_err(setup)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(INVALIDATE_TIMEOUT))
-            .set_max_delay(MAX_RECONNECT_DELAY)
-            .set_number_of_retries(1);
-        let connection = ConnectionManager::new_lazy_with_config(client, config).map_err(setup)?;
-        Ok(Self { connection, breaker: Breaker::new(), prefix: prefix.to_owned(), pepper })
+        let connections = RedisConnections::open(url).map_err(setup)?;
+        Ok(Self { connections, breaker: Breaker::new(), prefix: prefix.to_owned(), pepper })
     }
 
     pub(super) async fn lookup(&self, tenant: TenantId, model: &ModelRef) -> Lookup {
@@ -111,9 +103,8 @@ impl RedisCache {
     }
 
     /// One round trip in bounded time; every failure is the same: `None`.
-    async fn ask<T: redis::FromRedisValue>(&self, pipeline: &redis::Pipeline, wait: Duration) -> Option<T> {
-        let mut connection = self.connection.clone();
-        let answer = tokio::time::timeout(wait, pipeline.query_async::<T>(&mut connection)).await;
+    async fn ask<T: FromRedisValue>(&self, pipeline: &Pipeline, wait: Duration) -> Option<T> {
+        let answer = tokio::time::timeout(wait, self.query(pipeline)).await;
         let answer = match answer {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => {
@@ -130,6 +121,16 @@ impl RedisCache {
         };
         self.breaker.record(answer.is_some());
         answer
+    }
+
+    /// Again over a new connection where this thread's had been closed while it asked nothing. An epoch that begins twice is as
+    /// new as one that begins once.
+    async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, RedisError> {
+        let mut connection = self.connections.get()?;
+        match pipeline.query_async(&mut connection).await {
+            Err(error) if error.is_unrecoverable_error() => pipeline.query_async(&mut connection).await,
+            answer => answer,
+        }
     }
 
     fn write(&self, tenant: TenantId, model: &ModelRef, claim: &Claim) -> Result<Vec<u8>, serde_json::Error> {

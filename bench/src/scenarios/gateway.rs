@@ -1,18 +1,23 @@
 //! `gateway`: what everything around the engine adds to a request: the key, the limits, the account, the wire. Requests
-//! come at a fixed rate whether earlier ones have been answered or not, each for one token. What the server says that its
-//! engine took is taken off; the client's own work is not. How late the client itself was is told beside it.
+//! come at a fixed rate whether earlier ones have been answered or not, each for one token, by turns to the server and to
+//! a bare one that answers the same at once. What the server says that its engine took is taken off, and then what a
+//! client waits for the bare one: the client's own work, the kernel's and HTTP's. How late the client was is told beside.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use serde_json::{Value, json};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
-    client::Job,
+    client::{Client, Job},
     lab::Lab,
-    progress, prompts,
+    machine, progress, prompts,
     report::{Section, Table, number},
+    server::Bare,
     stats::percentile,
     world::World,
 };
@@ -21,6 +26,8 @@ use crate::{
 const LIMIT: u64 = 1 << 40;
 const WARM_UP: Duration = Duration::from_secs(2);
 const PROMPT_TOKENS: usize = 4;
+/// How often the two take turns at one rate: both meet the machine in all of its moods.
+const TURNS: u32 = 5;
 
 /// One request: what a client waited, and what of it was the engine's, in milliseconds.
 struct Sample {
@@ -29,79 +36,159 @@ struct Sample {
     engine_ms: f64,
 }
 
+/// What one of the two was asked and how it answered.
+#[derive(Default)]
+struct Side {
+    asked: usize,
+    samples: Vec<Sample>,
+    cpu: Duration,
+}
+
+/// One of the two, and its process.
+struct Target {
+    client: Client,
+    pid: u32,
+}
+
 pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section> {
     let limits = json!({
         "requests_per_minute": LIMIT, "tokens_per_minute": LIMIT, "concurrent_requests": LIMIT, "monthly_tokens": LIMIT,
     });
     world.server.operator.limit("bench", &limits).await?;
-    let head = [
-        "requests/s",
-        "answered",
-        "failed",
-        "added p50 ms",
-        "p99 ms",
-        "whole p50 ms",
-        "p99 ms",
-        "engine p50 ms",
-        "sent late p99",
-    ];
-    let (mut table, mut rows) = (Table::new(0, &head), Vec::new());
+    let answer = job(lab, world, &world.tenant).example().await?;
+    let binary = lab.ground.binary.clone();
+    let bare = spawn_blocking(move || Bare::start(&binary, &answer)).await??;
+    let server = Target { client: world.tenant.clone(), pid: world.server.pid() };
+    let floor = Target { client: world.tenant.at(&bare.url), pid: bare.pid() };
+    let mut table = Table::new(0, &HEAD);
+    let mut rows = Vec::new();
     for rate in lab.ground.options.rates.clone() {
-        open_loop(lab, world, rate, WARM_UP).await;
-        let duration = Duration::from_secs_f64(lab.ground.options.rate_seconds);
-        progress::say(&format!("gateway: {rate} requests/s for {} s", duration.as_secs_f64()));
-        let answers = open_loop(lab, world, rate, duration).await;
-        let asked = answers.len();
-        let mut samples = Vec::with_capacity(asked);
-        for answer in answers {
-            match answer {
-                Ok(sample) => samples.push(sample),
-                Err(error) => lab.failures.push(format!("{error:#}")),
-            }
+        let (seconds, mut sides) = (lab.ground.options.rate_seconds, [Side::default(), Side::default()]);
+        progress::say(&format!("gateway: {rate} requests/s for {seconds} s each"));
+        for target in [&server, &floor] {
+            open_loop(lab, world, (target, rate), WARM_UP).await;
         }
-        let failed = asked - samples.len();
-        let ends = |of: fn(&Sample) -> f64| {
-            let values: Vec<f64> = samples.iter().map(of).collect();
-            [percentile(&values, 0.5), percentile(&values, 0.99)]
-        };
-        let added = ends(|sample| sample.total_ms - sample.engine_ms);
-        let late = ends(|sample| sample.late_ms);
-        let (whole, engine) = (ends(|sample| sample.total_ms), ends(|sample| sample.engine_ms));
-        let words = [rate.to_string(), samples.len().to_string(), failed.to_string()];
-        let numbers = [added[0], added[1], whole[0], whole[1], engine[0], late[1]].map(|ms| number(ms, 2));
-        table.row(words.into_iter().chain(numbers).collect());
-        let spread = |[p50, p99]: [f64; 2]| json!({ "p50": p50, "p99": p99 });
-        rows.push(json!({
-            "requests_per_s": rate,
-            "failed": failed,
-            "added_ms": spread(added),
-            "whole_ms": spread(whole),
-            "engine_ms": spread(engine),
-            "sent_late_ms": spread(late),
-        }));
+        let mut turns = Vec::new();
+        for _ in 0..TURNS {
+            let mut turn = [Side::default(), Side::default()];
+            for (target, side) in [&server, &floor].into_iter().zip(&mut turn) {
+                let duration = Duration::from_secs_f64(seconds) / TURNS;
+                *side = open_loop(lab, world, (target, rate), duration).await;
+            }
+            turns.push(spread(added(&turn)));
+            sides.iter_mut().zip(turn).for_each(|(all, one)| all.extend(one));
+        }
+        table.row(cells(rate, &sides));
+        rows.push(document(rate, &sides, turns));
     }
     Ok(Section {
         name: "gateway",
         title: "What the gateway adds".to_owned(),
         table,
         notes: vec![
-            "With a key, four limits of the tenant, usage rows, and the client on the same machine."
+            "With a key, four limits of the tenant, usage rows, and the client on the same machine. Added is the whole less \
+             the engine, less the floor: the same client's wait for a bare server with the same answer."
                 .to_owned(),
         ],
         json: json!({ "runs": rows }),
     })
 }
 
+const HEAD: [&str; 14] = [
+    "requests/s",
+    "answered",
+    "failed",
+    "added p50 ms",
+    "p99 ms",
+    "less engine p50 ms",
+    "p99 ms",
+    "floor p50 ms",
+    "p99 ms",
+    "whole p50 ms",
+    "p99 ms",
+    "engine p50 ms",
+    "CPU µs (floor's)",
+    "sent late p99",
+];
+
+fn cells(rate: u32, sides: &[Side; 2]) -> Vec<String> {
+    let [server, floor] = sides;
+    let ms = |[p50, p99]: [f64; 2]| [number(p50, 2), number(p99, 2)];
+    let mut cells = vec![rate.to_string(), server.samples.len().to_string(), server.failed().to_string()];
+    let pairs = [added(sides), server.less_engine(), floor.whole(), server.whole()];
+    cells.extend(pairs.map(ms).into_iter().flatten());
+    cells.push(number(server.ends(|sample| sample.engine_ms)[0], 2));
+    cells.push(format!("{} ({})", number(server.cpu_us(), 0), number(floor.cpu_us(), 0)));
+    cells.push(number(server.ends(|sample| sample.late_ms)[1], 2));
+    cells
+}
+
+fn document(rate: u32, sides: &[Side; 2], turns: Vec<Value>) -> Value {
+    let [server, floor] = sides;
+    json!({
+        "requests_per_s": rate,
+        "failed": server.failed(),
+        "added_ms": spread(added(sides)),
+        "added_ms_by_turn": turns,
+        "less_engine_ms": spread(server.less_engine()),
+        "floor_ms": spread(floor.whole()),
+        "whole_ms": spread(server.whole()),
+        "engine_ms": spread(server.ends(|sample| sample.engine_ms)),
+        "cpu_us": { "server": server.cpu_us(), "floor": floor.cpu_us() },
+        "sent_late_ms": spread(server.ends(|sample| sample.late_ms)),
+    })
+}
+
+fn spread([p50, p99]: [f64; 2]) -> Value {
+    json!({ "p50": p50, "p99": p99 })
+}
+
+/// What the server's requests took without the engine, at the median and at the 99th hundredth, less the bare server's.
+fn added([server, floor]: &[Side; 2]) -> [f64; 2] {
+    let (server, floor) = (server.less_engine(), floor.whole());
+    [server[0] - floor[0], server[1] - floor[1]]
+}
+
+impl Side {
+    fn extend(&mut self, other: Self) {
+        self.asked += other.asked;
+        self.samples.extend(other.samples);
+        self.cpu += other.cpu;
+    }
+
+    fn failed(&self) -> usize {
+        self.asked - self.samples.len()
+    }
+
+    fn ends(&self, of: impl Fn(&Sample) -> f64) -> [f64; 2] {
+        let values: Vec<f64> = self.samples.iter().map(of).collect();
+        [percentile(&values, 0.5), percentile(&values, 0.99)]
+    }
+
+    fn whole(&self) -> [f64; 2] {
+        self.ends(|sample| sample.total_ms)
+    }
+
+    fn less_engine(&self) -> [f64; 2] {
+        self.ends(|sample| sample.total_ms - sample.engine_ms)
+    }
+
+    /// Of the process, for each request, in microseconds.
+    fn cpu_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.asked as f64
+    }
+}
+
+fn job(lab: &mut Lab, world: &World, client: &Client) -> Job {
+    let prompt = prompts::prompt(&mut lab.random, PROMPT_TOKENS);
+    Job { client: client.clone(), ..world.job(&world.base, prompt, 1) }
+}
+
 /// Sends at a fixed rate, waits for all.
-async fn open_loop(
-    lab: &mut Lab,
-    world: &World,
-    rate: u32,
-    duration: Duration,
-) -> Vec<anyhow::Result<Sample>> {
+async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32), duration: Duration) -> Side {
     let count = (f64::from(rate) * duration.as_secs_f64()) as u32;
-    let mut job = |_| world.job(&world.base, prompts::prompt(&mut lab.random, PROMPT_TOKENS), 1);
-    let jobs: Vec<Job> = (0..count).map(&mut job).collect();
+    let jobs: Vec<Job> = (0..count).map(|_| job(lab, world, &target.client)).collect();
+    let cpu = machine::cpu_time(target.pid);
     let begun = Instant::now() + Duration::from_millis(50);
     let one = |(index, job): (u32, Job)| async move {
         let due = begun + Duration::from_secs(1) * index / rate;
@@ -110,7 +197,15 @@ async fn open_loop(
         let engine = job.once().await?;
         let total = sent.elapsed();
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-        Ok(Sample { late_ms: ms(sent - due), total_ms: ms(total), engine_ms: ms(engine) })
+        anyhow::Ok(Sample { late_ms: ms(sent - due), total_ms: ms(total), engine_ms: ms(engine) })
     };
-    join_all((0..count).zip(jobs).map(one)).await
+    let answers = join_all((0..count).zip(jobs).map(one)).await;
+    let mut side = Side { asked: answers.len(), cpu: machine::cpu_time(target.pid) - cpu, ..Side::default() };
+    for answer in answers {
+        match answer {
+            Ok(sample) => side.samples.push(sample),
+            Err(error) => lab.failures.push(format!("{error:#}")),
+        }
+    }
+    side
 }

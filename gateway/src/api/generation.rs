@@ -115,7 +115,7 @@ fn answer(answers: &mut Vec<Answer>, choice: u32) -> &mut Answer {
 fn server_timing(timing: &Timing) -> String {
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     format!(
-        "queue;dur={:.1}, load;dur={:.1}, prefill;dur={:.1}, decode;dur={:.1}",
+        "queue;dur={:.3}, load;dur={:.3}, prefill;dur={:.3}, decode;dur={:.3}",
         ms(timing.queue),
         ms(timing.load),
         ms(timing.prefill),

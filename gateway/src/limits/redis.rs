@@ -15,11 +15,14 @@ use std::{
 
 use redis::RedisError;
 use secrecy::SecretString;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 use uuid::Uuid;
 
 use self::{
-    link::{Away, Link},
+    link::{Away, BACKGROUND_WAIT, Link},
     outage::Outage,
     script::{Made, Scripts, Seed, Settlement},
 };
@@ -160,11 +163,14 @@ impl SharedLimiter {
         _ = self.unwritten.subscribe().wait_for(|unwritten| *unwritten == 0).await;
     }
 
-    /// Never waits: with a full queue what was reserved stays charged until its window, its deadline and its month end.
-    fn settle_later(&self, settlement: Settlement) {
+    /// Never waits. It is sent by the connection of this thread, so that Redis has it before what the same client asks here
+    /// next. With a full queue what was reserved stays charged until its window, its deadline and its month end.
+    fn settle(self: &Arc<Self>, settlement: Settlement) {
         self.unwritten.send_modify(|unwritten| *unwritten += 1);
-        if self.settlements.try_send(settlement).is_err() {
-            self.give_up(1);
+        let Ok(place) = self.settlements.clone().try_reserve_owned() else { return self.give_up(1) };
+        let sending = Sending { limiter: Arc::clone(self), settlement: Some((place, settlement)) };
+        if let (true, Ok(runtime)) = (self.outage.is_over(), Handle::try_current()) {
+            runtime.spawn(sending.send());
         }
     }
 
@@ -218,7 +224,7 @@ impl Claim {
             self.limiter.book.settle(&charge, tokens);
         }
         if let Some(settlement) = self.settlement.take() {
-            self.limiter.settle_later(Settlement { tokens, ..settlement });
+            self.limiter.settle(Settlement { tokens, ..settlement });
         }
     }
 }
@@ -226,6 +232,32 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.end(0);
+    }
+}
+
+/// A settlement on its way. Dropped before Redis has it, because Redis does not answer or the thread ends, it waits in its
+/// place in the queue.
+struct Sending {
+    limiter: Arc<SharedLimiter>,
+    settlement: Option<(mpsc::OwnedPermit<Settlement>, Settlement)>,
+}
+
+impl Sending {
+    async fn send(mut self) {
+        let Some((_, settlement)) = &self.settlement else { return };
+        let call = self.limiter.scripts.settle(settlement);
+        if self.limiter.link.ask::<i64>(&call, BACKGROUND_WAIT).await.is_ok() {
+            self.settlement = None;
+            self.limiter.count_settled(1);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if let Some((place, settlement)) = self.settlement.take() {
+            place.send(settlement);
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is done in the background: settlements are written, the replica says that it lives, and when Redis is back
-//! it is told what was let through without it.
+//! What is done in the background: settlements that could not be written at once are written, the replica says that it
+//! lives, and when Redis is back it is told what was let through without it.
 
 use std::{
     sync::{Arc, Weak},
@@ -39,7 +39,11 @@ pub(super) async fn beat(limiter: Weak<SharedLimiter>) {
         match once(&limiter, replica, &mut owed).await {
             Ok(()) => {
                 failed = 0;
-                limiter.outage.end();
+                if !limiter.outage.is_over() {
+                    // Those of other threads may not know yet that they lead nowhere.
+                    limiter.link.reconnect();
+                    limiter.outage.end();
+                }
             }
             Err(Away) => {
                 failed += 1;

@@ -1,36 +1,24 @@
-//! The connection: every question in bounded time, every failure alike.
+//! The connections: every question in bounded time, every failure alike.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use redis::{
-    Client, FromRedisValue, RedisError, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use secrecy::{ExposeSecret, SecretString};
+use redis::{FromRedisValue, RedisError, ScriptInvocation};
+use secrecy::SecretString;
+use tenora_adapter_store::RedisConnections;
 
 /// Longest wait of what no request waits for.
 pub(super) const BACKGROUND_WAIT: Duration = Duration::from_millis(500);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// Redis failed, or did not answer in time.
 #[derive(Debug)]
 pub(super) struct Away;
 
-pub(super) struct Link {
-    client: Client,
-    connection: Mutex<ConnectionManager>,
-}
+pub(super) struct Link(RedisConnections);
 
 impl Link {
     /// Connects when first used: a server starts without Redis.
     pub(super) fn open(url: &SecretString) -> Result<Self, RedisError> {
-        let client = Client::open(url.expose_secret())?;
-        let connection = Mutex::new(manager(&client)?);
-        Ok(Self { client, connection })
+        RedisConnections::open(url).map(Self)
     }
 
     pub(super) async fn ask<T: FromRedisValue>(
@@ -38,35 +26,28 @@ impl Link {
         call: &ScriptInvocation<'_>,
         wait: Duration,
     ) -> Result<T, Away> {
-        let mut connection = self.connection();
-        within(wait, call.invoke_async(&mut connection)).await
+        let answer = async {
+            let mut connection = self.0.get()?;
+            match call.invoke_async(&mut connection).await {
+                // Closed while this thread asked nothing. Should Redis have had the question all the same, it knows it
+                // again by its id.
+                Err(error) if error.is_unrecoverable_error() => call.invoke_async(&mut connection).await,
+                answer => answer,
+            }
+        };
+        within(wait, answer).await
     }
 
     pub(super) async fn delete(&self, key: String) -> Result<(), Away> {
-        let mut connection = self.connection();
         let command = redis::Cmd::del(key);
-        within(BACKGROUND_WAIT, command.exec_async(&mut connection)).await
+        let answer = async { command.exec_async(&mut self.0.get()?).await };
+        within(BACKGROUND_WAIT, answer).await
     }
 
-    /// A connection whose other end has vanished never says so; a new one does.
+    /// A connection whose other end has vanished never says so; new ones do.
     pub(super) fn reconnect(&self) {
-        if let Ok(fresh) = manager(&self.client) {
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
-        }
+        self.0.renew();
     }
-
-    fn connection(&self) -> ConnectionManager {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(BACKGROUND_WAIT))
-        .set_max_delay(MAX_RECONNECT_DELAY)
-        .set_number_of_retries(1);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 async fn within<T>(wait: Duration, answer: impl Future<Output = Result<T, RedisError>>) -> Result<T, Away> {
