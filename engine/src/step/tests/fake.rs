@@ -60,12 +60,13 @@ fn next(tokens: impl Iterator<Item = u32>, adapter: Option<usize>) -> u32 {
 
 /// What each sequence wants of its row, and not more.
 fn answers<'a>(
-    wanted: impl Iterator<Item = Wanted> + Clone,
+    wanted: impl Iterator<Item = Wanted>,
     rows: &'a mut [f32],
     (tokens, logits): &'a mut (Vec<u32>, Vec<f32>),
 ) -> Vec<NextLogits<'a>> {
     let wanted = wanted.filter(|wanted| *wanted != Wanted::Nothing);
-    (tokens.clear(), logits.clear());
+    tokens.clear();
+    logits.clear();
     for row in rows.chunks_exact(VOCABULARY as usize) {
         let mut ranked: Vec<(u32, f32)> = (0..).zip(row.iter().copied()).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -74,8 +75,9 @@ fn answers<'a>(
     }
     let ranked = tokens.chunks_exact(VOCABULARY as usize).zip(logits.chunks_exact(VOCABULARY as usize));
     let rows = rows.chunks_exact_mut(VOCABULARY as usize);
-    let answer =
-        |(wanted, ((tokens, logits), row)): (_, ((&'a [u32], &'a [f32]), &'a mut [f32]))| match wanted {
+    let mut answers = Vec::new();
+    for (wanted, ((tokens, logits), row)) in wanted.zip(ranked.zip(rows)) {
+        answers.push(match wanted {
             Wanted::Top(count) => NextLogits::Top(TopLogits {
                 tokens: &tokens[..count],
                 logits: &logits[..count],
@@ -83,8 +85,9 @@ fn answers<'a>(
                 finite: row.iter().all(|logit| *logit < f32::INFINITY),
             }),
             _ => NextLogits::Row(row),
-        };
-    wanted.zip(ranked.zip(rows)).map(answer).collect()
+        });
+    }
+    answers
 }
 
 impl Runner for FakeRunner {
