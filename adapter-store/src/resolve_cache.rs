@@ -46,7 +46,7 @@ pub(crate) struct Ticket(u64);
 /// The cache of this process, or the one that replicas share.
 pub(crate) enum Backend {
     Memory(MemoryCache),
-    Redis(RedisCache),
+    Redis(Box<RedisCache>),
 }
 
 /// A backend with its counters.

@@ -65,7 +65,7 @@ impl AdapterStore {
             None => Backend::Memory(MemoryCache::default()),
             Some(url) => {
                 let pepper = Pepper::derive(&config.pepper, "tenora resolve cache")?;
-                Backend::Redis(RedisCache::open(url, &config.redis_prefix, pepper)?)
+                Backend::Redis(Box::new(RedisCache::open(url, &config.redis_prefix, pepper)?))
             }
         };
         let database = Database::open(&config.database).await?;

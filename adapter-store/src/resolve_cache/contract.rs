@@ -21,7 +21,7 @@ fn redis() -> Option<Backend> {
     let url = services::url(services::REDIS)?;
     let prefix = format!("tenora-test-{}:", Uuid::now_v7().simple());
     let pepper = Pepper::derive(&"a pepper for tests".into(), "test").unwrap();
-    Some(Backend::Redis(RedisCache::open(&url.into(), &prefix, pepper).unwrap()))
+    Some(Backend::Redis(Box::new(RedisCache::open(&url.into(), &prefix, pepper).unwrap())))
 }
 
 /// Runs each test against each backend.
