@@ -122,15 +122,9 @@ impl Client {
 impl Job {
     /// Sends the request and reads the stream to its end; `on_token` is told of each event with text.
     pub(crate) async fn run(&self, mut on_token: impl FnMut(Instant)) -> anyhow::Result<Answer> {
-        let body = json!({
-            "model": self.model,
-            "prompt": self.prompt,
-            "max_tokens": self.output_tokens,
-            "temperature": 0,
-            "ignore_eos": true,
-            "stream": true,
-            "stream_options": { "include_usage": true },
-        });
+        let mut body = self.body();
+        body["stream"] = json!(true);
+        body["stream_options"] = json!({ "include_usage": true });
         let sent = Instant::now();
         let response = self.client.post("/v1/completions").json(&body).send().await?;
         let status = response.status();
@@ -182,14 +176,17 @@ impl Job {
     }
 
     async fn ask(&self) -> reqwest::Result<Response> {
-        let body = json!({
+        self.client.post("/v1/completions").json(&self.body()).send().await
+    }
+
+    fn body(&self) -> Value {
+        json!({
             "model": self.model,
             "prompt": self.prompt,
             "max_tokens": self.output_tokens,
             "temperature": 0,
             "ignore_eos": true,
-        });
-        self.client.post("/v1/completions").json(&body).send().await
+        })
     }
 
     /// The answer, if it is as long as it must be.

@@ -24,7 +24,7 @@ use crate::{
     tokenizer::TextCodec,
 };
 
-/// Longest prompt that is encoded where it arrives, in bytes of text and in messages: some tenths of a millisecond.
+/// Longest prompt that is encoded where it arrives, in bytes of text and in messages.
 const SHORT_BYTES: usize = 512;
 const SHORT_MESSAGES: usize = 8;
 
@@ -281,7 +281,7 @@ impl Parts {
     }
 }
 
-/// Whether encoding a prompt takes less than the way to another thread and back, or not much more: it is in nobody's way.
+/// Whether a prompt is too short for the way to another thread and back to be worth it.
 fn is_short(prompt: &Prompt) -> bool {
     match prompt {
         Prompt::Chat(messages) => {

@@ -21,7 +21,8 @@ pub(super) struct Top {
     pub(super) count: usize,
 }
 
-/// Where tables of so many rows begin: [`RowSummary`], and without these tokens and logits, `[rows, count]` each.
+/// Where the tables begin: `[rows]` of [`RowSummary`], then tokens and logits, `[rows, count]` each, where summaries do not say
+/// it all.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TopPlaces {
     pub(super) summaries: u64,
