@@ -5,6 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use secrecy::ExposeSecret;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -67,14 +68,17 @@ macro_rules! execute {
 }
 pub(crate) use execute;
 
-/// Waits for a statement, but not for ever: a database that hangs is one that is gone.
-pub(crate) async fn bounded<T>(
-    statement: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, StoreError> {
-    match tokio::time::timeout(STATEMENT_TIMEOUT, statement).await {
-        Ok(result) => result.map_err(meaning),
-        Err(elapsed) => Err(StoreError::unavailable("the database", elapsed)),
-    }
+/// Waits for a statement, but not for ever: a database that hangs is one that is gone. Boxed, because a driver's future has
+/// 15 kB, which else would be part of, and moved with, every future around it, also where no statement is run.
+pub(crate) fn bounded<'a, T: 'a>(
+    statement: impl Future<Output = Result<T, sqlx::Error>> + Send + 'a,
+) -> BoxFuture<'a, Result<T, StoreError>> {
+    Box::pin(async move {
+        match tokio::time::timeout(STATEMENT_TIMEOUT, statement).await {
+            Ok(result) => result.map_err(meaning),
+            Err(elapsed) => Err(StoreError::unavailable("the database", elapsed)),
+        }
+    })
 }
 
 impl Database {
@@ -190,7 +194,7 @@ async fn sqlite_pool(path: &Path) -> Result<SqlitePool, StoreError> {
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(BUSY_TIMEOUT);
     let pool = SqlitePoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-    pool.connect_with(options).await.map_err(meaning)
+    Box::pin(pool.connect_with(options)).await.map_err(meaning)
 }
 
 async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
@@ -198,7 +202,7 @@ async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
         .map_err(|error| StoreError::Setup(format!("the Postgres URL cannot be read: {error}")))?
         .application_name("tenora");
     let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-    pool.connect_with(options).await.map_err(meaning)
+    Box::pin(pool.connect_with(options)).await.map_err(meaning)
 }
 
 /// Applies what is missing and leaves alone what a newer program has applied.

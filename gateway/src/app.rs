@@ -27,8 +27,9 @@ use crate::{
     error::ApiError,
     telemetry::{
         Exports,
-        generation::{self, Asked, Operation, Tracked},
+        generation::{self, Tracked},
         metrics::Metrics,
+        record::{Asked, Operation},
     },
     wire::live::ResidentAdapter,
 };
@@ -279,7 +280,7 @@ impl App {
     /// request says, and it ends when the server's time for one request is over.
     pub async fn generate(&self, permit: Permit, prepared: Prepared) -> Result<AdmittedStream, ApiError> {
         let prepared = prepared.admitted(permit.cache_domain(), permit.deadline());
-        match self.engine.submit(prepared).instrument(info_span!("submit")).await.map_err(ApiError::from) {
+        match self.engine.submit(prepared).await.map_err(ApiError::from) {
             Ok(tokens) => Ok(AdmittedStream::new(permit, tokens)),
             Err(error) => {
                 permit.fail(&error);

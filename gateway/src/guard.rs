@@ -9,7 +9,6 @@ use actix_web::{
     web::{self, Data},
 };
 use futures_util::FutureExt;
-use tracing::{Instrument, info_span};
 
 use crate::{
     admission::InFlight,
@@ -154,8 +153,8 @@ where
 {
     let proof = P::Proof::from_request(&request, &mut Payload::None).await.map_err(Into::into)?;
     let _in_flight = enter(&request, P::access())?;
-    let rest = Args::Rest::from_request(&request, &mut payload).instrument(info_span!("parse"));
-    let arguments = Args::join(proof, rest.await.map_err(Into::into)?);
+    let rest = Args::Rest::from_request(&request, &mut payload).await.map_err(Into::into)?;
+    let arguments = Args::join(proof, rest);
     Ok(handler.call(arguments).await.respond_to(&request).map_into_boxed_body())
 }
 

@@ -4,11 +4,13 @@
 
 pub mod generation;
 pub mod metrics;
+pub mod record;
 
 mod names;
 mod otlp;
 mod pulse;
 mod request;
+mod spans;
 mod tenants;
 
 use std::{
@@ -25,6 +27,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::{metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use prometheus::{Registry, TextEncoder};
+use tokio::runtime::Handle;
 use tracing_subscriber::{
     EnvFilter, Layer, filter, fmt, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
 };
@@ -46,6 +49,14 @@ pub struct Telemetry {
     metrics: SdkMeterProvider,
     registry: Registry,
     exports: Arc<Exports>,
+}
+
+/// Runs this when what the thread does just now is done, such as writing an answer that should not wait for it.
+fn later(work: impl FnOnce() + Send + 'static) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(async { work() })),
+        Err(_) => work(),
+    }
 }
 
 /// Starts logging, once for the process, of a command that is not a server.
@@ -70,6 +81,8 @@ impl Telemetry {
                 .with_threads(false)
                 .with_target(false)
                 .with_tracked_inactivity(false)
+                // Nothing here asks for the current context; spans know their parents without it.
+                .with_context_activation(false)
                 // Our own spans: neither events, nor what libraries do, least of all those that deliver this.
                 .with_filter(filter::filter_fn(|met| met.is_span() && met.target().starts_with("tenora_")))
         });

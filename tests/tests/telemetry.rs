@@ -52,12 +52,10 @@ async fn a_chat_is_one_trace_from_its_caller_to_its_last_token() {
         [
             root,
             "  authenticate",
-            "  parse",
             "  resolve",
             "    fetch",
             "  encode",
             "  admit",
-            "  submit",
             "  chat ticket-triage@1",
             "    load",
             "    queue",
@@ -105,7 +103,7 @@ async fn an_upload_is_one_trace() {
     let trace = collector.trace(TRACE, root).await;
     assert_eq!(
         trace.tree(CALLER),
-        [root, "  authenticate", "  parse", "  receive", "  push", "    check", "    canary", "    commit",]
+        [root, "  authenticate", "  receive", "  push", "    check", "    canary", "    commit",]
     );
 }
 

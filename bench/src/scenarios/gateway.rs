@@ -3,14 +3,11 @@
 //! a bare one that answers the same at once. What the server says that its engine took is taken off, and then what a
 //! client waits for the bare one: the client's own work, the kernel's and HTTP's. How late the client was is told beside.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep_until},
-};
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use crate::{
     client::{Client, Job},
@@ -28,6 +25,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const PROMPT_TOKENS: usize = 4;
 /// How often the two take turns at one rate: both meet the machine in all of its moods.
 const TURNS: u32 = 5;
+/// Requests that are due and not sent yet, because the client has no time.
+const MAX_TICKS: usize = 1 << 16;
 
 /// One request: what a client waited, and what of it was the engine's, in milliseconds.
 struct Sample {
@@ -189,17 +188,17 @@ async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32),
     let count = (f64::from(rate) * duration.as_secs_f64()) as u32;
     let jobs: Vec<Job> = (0..count).map(|_| job(lab, world, &target.client)).collect();
     let cpu = machine::cpu_time(target.pid);
-    let begun = Instant::now() + Duration::from_millis(50);
-    let one = |(index, job): (u32, Job)| async move {
-        let due = begun + Duration::from_secs(1) * index / rate;
-        sleep_until(due).await;
+    let mut clock = clock(count, rate);
+    let one = async |(due, job): (Instant, Job)| {
         let sent = Instant::now();
         let engine = job.once().await?;
         let total = sent.elapsed();
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         anyhow::Ok(Sample { late_ms: ms(sent - due), total_ms: ms(total), engine_ms: ms(engine) })
     };
-    let answers = join_all((0..count).zip(jobs).map(one)).await;
+    let due = stream::poll_fn(|context| clock.poll_recv(context));
+    let answers: Vec<_> =
+        due.zip(stream::iter(jobs)).map(one).buffer_unordered(count as usize).collect().await;
     let mut side = Side { asked: answers.len(), cpu: machine::cpu_time(target.pid) - cpu, ..Side::default() };
     for answer in answers {
         match answer {
@@ -208,4 +207,21 @@ async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32),
         }
     }
     side
+}
+
+/// Tells when each request is due, then. A thread, because the runtime's timers are a millisecond wide: at a thousand requests
+/// a second they would send two at once, and none in the next.
+fn clock(count: u32, rate: u32) -> mpsc::Receiver<Instant> {
+    let (tick, ticks) = mpsc::channel(MAX_TICKS);
+    let begun = Instant::now() + Duration::from_millis(50);
+    std::thread::spawn(move || {
+        for index in 0..count {
+            let due = begun + Duration::from_secs(1) * index / rate;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            if tick.blocking_send(due).is_err() {
+                return;
+            }
+        }
+    });
+    ticks
 }

@@ -9,7 +9,7 @@ use crate::{
     body::Json,
     error::{ApiResult, ErrorEnvelope},
     scope,
-    telemetry::generation::Operation,
+    telemetry::record::Operation,
     wire::{
         completions::{Completion, CompletionRequest, Text},
         generation::StreamEvent,

@@ -15,10 +15,11 @@ use opentelemetry::{
     metrics::{Counter, Histogram, Meter},
 };
 use tenora_adapter_store::Outcome;
-use tenora_engine::{FinishReason, Observer, Progress, Step};
+use tenora_engine::{FinishReason, Observer, Step};
 
 use super::{
     pulse::Pulse,
+    record::{Ended, Submitted},
     tenants::{Counts, Tenants},
 };
 
@@ -87,20 +88,6 @@ struct RequestMetrics {
     max_tokens: Histogram<u64>,
 }
 
-/// How a generation ended.
-pub(super) struct Ended<'a> {
-    pub(super) counts: &'a Counts,
-    pub(super) outcome: Outcome,
-    /// Why its answers ended, of those that did.
-    pub(super) reasons: &'a [FinishReason],
-    /// `None` = the engine did not take it.
-    pub(super) progress: Option<&'a Progress>,
-    /// Since its request arrived.
-    pub(super) elapsed: Duration,
-    /// Whether an adapter answered.
-    pub(super) adapted: bool,
-}
-
 impl Metrics {
     /// All instruments, for the base model with this id.
     pub fn new(meter: &Meter, model: &str) -> Self {
@@ -156,26 +143,14 @@ impl Metrics {
         self.http_requests.add(1, &[method, route, KeyValue::new("code", i64::from(status))]);
     }
 
-    /// A generation goes to the engine, this long after its request arrived.
-    pub(super) fn submitted(&self, overhead: Duration) {
-        self.overhead.record(overhead.as_secs_f64(), &self.model);
-    }
-
-    /// A generation was let through with these parameters.
-    pub(super) fn asked(&self, n: u32, max_tokens: Option<u32>) {
-        self.request.n.record(n.into(), &self.model);
-        if let Some(max_tokens) = max_tokens {
-            self.request.max_tokens.record(max_tokens.into(), &self.model);
-        }
-    }
-
     /// A generation has ended.
-    pub(super) fn ended(&self, ended: &Ended<'_>) {
-        let tokens = ended.progress.map_or([0; 3], Progress::tokens);
-        let timing = ended.progress.map(Progress::timing).unwrap_or_default();
-        ended.counts.ended(ended.outcome, tokens, timing.queue);
-        if ended.adapted && timing.load > Duration::ZERO {
-            self.cold_wait.record(timing.load.as_secs_f64(), &[]);
+    pub(super) fn ended(&self, ended: &Ended) {
+        if let Some(Submitted { progress, overhead, .. }) = &ended.submitted {
+            self.overhead.record(overhead.as_secs_f64(), &self.model);
+            let load = progress.timing().load;
+            if ended.asked.digest.is_some() && load > Duration::ZERO {
+                self.cold_wait.record(load.as_secs_f64(), &[]);
+            }
         }
         self.request.ended(&self.model, ended);
     }
@@ -304,9 +279,9 @@ impl RequestMetrics {
         }
     }
 
-    fn ended(&self, model: &[KeyValue; 2], ended: &Ended<'_>) {
-        let Ended { progress, elapsed, outcome, reasons, .. } = *ended;
-        let finished_reason = match (outcome, reasons.last()) {
+    fn ended(&self, model: &[KeyValue; 2], ended: &Ended) {
+        let (asked, elapsed) = (&ended.asked, ended.elapsed);
+        let finished_reason = match (ended.outcome, ended.reasons.last()) {
             (Outcome::Finished, Some(FinishReason::Length)) => "length",
             (Outcome::Finished, _) => "stop",
             (Outcome::Failed, _) => "error",
@@ -315,7 +290,11 @@ impl RequestMetrics {
         let [model_name, engine] = model.clone();
         self.ended.add(1, &[model_name, engine, KeyValue::new("finished_reason", finished_reason)]);
         self.e2e.record(elapsed.as_secs_f64(), model);
-        let Some(progress) = progress else { return };
+        let Some(Submitted { progress, overhead, .. }) = &ended.submitted else { return };
+        self.n.record(asked.n.into(), model);
+        if let Some(max_tokens) = asked.max_tokens {
+            self.max_tokens.record(max_tokens.into(), model);
+        }
         let (timing, [input, _, output]) = (progress.timing(), progress.tokens());
         if input == 0 {
             return;
@@ -326,9 +305,7 @@ impl RequestMetrics {
         if output == 0 {
             return;
         }
-        // Both ends of the engine's part are known, and so is what came before it.
-        let before = elapsed.saturating_sub(progress.submitted().elapsed());
-        let ttft = before + timing.queue + timing.load + timing.prefill;
+        let ttft = *overhead + timing.queue + timing.load + timing.prefill;
         self.ttft.record(ttft.as_secs_f64(), model);
         self.prefill.record(timing.prefill.as_secs_f64(), model);
         self.decode.record(timing.decode.as_secs_f64(), model);

@@ -86,7 +86,7 @@ impl Scripts {
     }
 
     fn key(&self, kind: &str, id: Uuid) -> String {
-        format!("{}{kind}:{}", self.prefix, id.simple())
+        [&self.prefix, kind, ":", id.simple().encode_lower(&mut Uuid::encode_buffer())].concat()
     }
 
     pub(super) fn month_key(&self, id: Uuid) -> String {

@@ -2,8 +2,7 @@
 -- KEYS: the replicas. ARGV: the replica, how long its word holds (ms), now (ms, or '' for the server's).
 
 local ms, holds = clock(ARGV[3]), whole(ARGV[2])
-typed(KEYS[1], 'zset')
-redis.call('ZADD', KEYS[1], ms + holds, ARGV[1])
+first('ZADD', KEYS[1], ms + holds, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms)
 redis.call('PEXPIRE', KEYS[1], 2 * holds)
 return redis.call('ZCARD', KEYS[1])

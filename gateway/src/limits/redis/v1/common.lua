@@ -12,9 +12,12 @@ local function whole(value)
   return math.floor(number)
 end
 
-local function typed(key, kind)
-  local found = redis.call('TYPE', key).ok
-  if found ~= 'none' and found ~= kind then redis.call('DEL', key) end
+-- The first thing that is asked of a key: should another type be there, it goes.
+local function first(command, key, ...)
+  local found = redis.pcall(command, key, ...)
+  if type(found) ~= 'table' or not found.err then return found end
+  redis.call('DEL', key)
+  return redis.call(command, key, ...)
 end
 
 -- Unix milliseconds: the server's, or (in tests) as given.
@@ -40,23 +43,25 @@ end
 
 -- The second that counts as now. A clock that was set back by up to a window waits for itself; after a longer step, what
 -- was charged in its future counts as charged now (see `window`).
-local function slot_of(ms, windows)
+local function slot_of(ms, heads)
   local now = math.floor(ms / 1000)
   local slot = now
-  for _, key in ipairs(windows) do
-    typed(key, 'hash')
-    local at = whole(redis.call('HGET', key, 'at'))
+  for _, head in ipairs(heads) do
+    local at = whole(head[1])
     if at > slot and at - now <= WINDOW_S then slot = at end
   end
   return slot
 end
 
+local function head_of(key)
+  return first('HMGET', key, 'at', 'r', 't', 'last')
+end
+
 -- A window: `r:<second>` requests and `t:<second>` tokens, their sums `r` and `t` as of second `at`, and the `last`
 -- second that was charged. The sums are made anew once a second, and the slots that left the window removed with that:
 -- at most 61 slots are looked at, and only by the first call of a second.
-local function window(key, slot)
-  local head = redis.call('HMGET', key, 'at', 'r', 't', 'last')
-  local found = { key = key, r = whole(head[2]), t = whole(head[3]), last = whole(head[4]) }
+local function window(key, head, slot)
+  local found = { key = key, new = not head[1], r = whole(head[2]), t = whole(head[3]), last = whole(head[4]) }
   if not head[1] or whole(head[1]) == slot then return found end
   found.r, found.t, found.last = 0, 0, 0
   local late = { r = 0, t = 0 }
@@ -93,12 +98,15 @@ local function charge(found, slot, second, requests, tokens)
   if second > found.last then found.last = second end
   redis.call('HSET', found.key, r, whole(old[1]) + requests, t, whole(old[2]) + tokens,
     'at', slot, 'r', found.r, 't', found.t, 'last', found.last)
-  redis.call('EXPIRE', found.key, WINDOW_TTL_S)
+  -- Later, whoever makes the sums anew does it.
+  if found.new then redis.call('EXPIRE', found.key, WINDOW_TTL_S) end
+  found.new = false
 end
 
--- Tokens of a month, or nil when it is not counted.
+-- Tokens of a month, or nil when it is not counted, and its generation.
 local function spent_in(key, month)
-  local value = redis.call('HGET', key, month)
-  if not value or not string.match(value, '^%d+$') or tonumber(value) > GREATEST then return nil end
-  return tonumber(value)
+  local found = first('HMGET', key, month, 'g' .. month)
+  local spent = found[1] and string.match(found[1], '^%d+$') and tonumber(found[1])
+  if not spent or spent > GREATEST then spent = nil end
+  return spent, whole(found[2])
 end

@@ -5,11 +5,10 @@
 
 local REMEMBERED_S = 3600
 
-typed(KEYS[1], 'string')
 if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', REMEMBERED_S) then return 0 end
 local ms = clock(ARGV[1])
-local slot = slot_of(ms, { KEYS[2] })
-typed(KEYS[3], 'hash')
+local head = head_of(KEYS[2])
+local slot = slot_of(ms, { head })
 
 local months = whole(ARGV[2])
 local at = 3
@@ -20,7 +19,7 @@ for _ = 1, months do
   at = at + 2
 end
 
-local found = window(KEYS[2], slot)
+local found = window(KEYS[2], head, slot)
 for i = at, #ARGV, 3 do
   local age = math.min(WINDOW_S, whole(ARGV[i]))
   charge(found, slot, slot - age, whole(ARGV[i + 1]), whole(ARGV[i + 2]))

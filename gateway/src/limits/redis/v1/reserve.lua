@@ -16,16 +16,16 @@ local ms, generation = clock(ARGV[5]), ARGV[6]
 local month = month_of(ms)
 local count = (#KEYS - 1) / 3
 
-local windows = {}
-for i = 1, count do windows[i] = KEYS[3 * i - 1] end
-local slot = slot_of(ms, windows)
+local heads = {}
+for i = 1, count do heads[i] = head_of(KEYS[3 * i - 1]) end
+local slot = slot_of(ms, heads)
 
 local subjects = {}
 for i = 1, count do
   local base = 6 + (i - 1) * 6
   local limit = function(n) return ARGV[base + n] ~= '' and whole(ARGV[base + n]) or nil end
   subjects[i] = {
-    window = window(KEYS[3 * i - 1], slot), places = KEYS[3 * i], month = KEYS[3 * i + 1],
+    window = window(KEYS[3 * i - 1], heads[i], slot), places = KEYS[3 * i], month = KEYS[3 * i + 1],
     requests = limit(1), tokens = limit(2), concurrent = limit(3), monthly = limit(4),
     seed = limit(5), seed_month = limit(6),
   }
@@ -45,12 +45,16 @@ end
 if redis.call('EXISTS', KEYS[1]) == 1 then return answer(OVER, 0, 0, 0) end
 
 for i, s in ipairs(subjects) do
-  typed(s.places, 'zset')
-  redis.call('ZREMRANGEBYSCORE', s.places, '-inf', ms)
-  s.taken = redis.call('ZCARD', s.places)
+  if s.concurrent then
+    s.taken = first('ZCARD', s.places)
+    -- Places of the dead matter only when there is none left, or somebody asks.
+    if look or s.taken >= s.concurrent then
+      redis.call('ZREMRANGEBYSCORE', s.places, '-inf', ms)
+      s.taken = redis.call('ZCARD', s.places)
+    end
+  end
   if s.monthly then
-    typed(s.month, 'hash')
-    s.spent = spent_in(s.month, month)
+    s.spent, s.generation = spent_in(s.month, month)
     if not s.spent and s.seed and s.seed_month == month then
       for _, field in ipairs(redis.call('HKEYS', s.month)) do
         local old = whole(string.match(field, '^g?(%d+)$'))
@@ -59,10 +63,9 @@ for i, s in ipairs(subjects) do
       end
       redis.call('HSET', s.month, month, s.seed, 'g' .. month, generation)
       redis.call('EXPIRE', s.month, MONTH_TTL_S)
-      s.spent = s.seed
+      s.spent, s.generation = s.seed, whole(generation)
     end
     if not s.spent then return answer(UNSEEDED, i - 1, MONTH, 0) end
-    s.generation = whole(redis.call('HGET', s.month, 'g' .. month))
   end
 end
 if look then return answer(ADMITTED, 0, 0, 0) end

@@ -8,8 +8,7 @@ local REMEMBERED_MS = 600000
 local id, estimate, tokens, unsure, charged_month = ARGV[1], whole(ARGV[2]), whole(ARGV[3]), ARGV[4] == '1', ARGV[5]
 local count = (#KEYS - 1) / 3
 
-typed(KEYS[1], 'string')
-local record = redis.call('GET', KEYS[1])
+local record = first('GET', KEYS[1])
 local told = {}
 for word in string.gmatch(record or '', '%d+') do told[#told + 1] = tonumber(word) end
 local made = #told == 2 + 2 * count
@@ -21,44 +20,33 @@ elseif record and record ~= 'over' then
   redis.call('DEL', KEYS[1])
 end
 
-local function correct_field(key, kind, change)
-  local field = kind .. ':' .. slot
-  local old = redis.call('HGET', key, field)
-  if not old then return end
-  old = whole(old)
-  local new = math.max(0, old + change)
-  local sum = math.max(0, whole(redis.call('HGET', key, kind)) + new - old)
-  redis.call('HSET', key, field, new, kind, sum)
-end
-
 local function correct_window(key)
-  typed(key, 'hash')
-  correct_field(key, 't', tokens - estimate)
+  local requests, amount = 'r:' .. slot, 't:' .. slot
+  local old = first('HMGET', key, requests, amount, 'r', 't')
+  local function correct(field, was, sum_field, sum, change)
+    if not was then return end
+    was = whole(was)
+    local new = math.max(0, was + change)
+    redis.call('HSET', key, field, new, sum_field, math.max(0, whole(sum) + new - was))
+  end
+  correct(amount, old[2], 't', old[4], tokens - estimate)
   -- Who does not know of the reservation has had the request decided elsewhere, or nobody waits for it any more.
-  if unsure then correct_field(key, 'r', -1) end
-end
-
-local function correct_month(key, which, change)
-  local spent = spent_in(key, which)
-  if spent then redis.call('HSET', key, which, math.max(0, spent + change)) end
+  if unsure then correct(requests, old[1], 'r', old[3], -1) end
 end
 
 for i = 1, count do
-  local places, month_key, known = KEYS[3 * i], KEYS[3 * i + 1], whole(ARGV[5 + i])
-  typed(places, 'zset')
-  typed(month_key, 'hash')
-  redis.call('ZREM', places, id)
+  local month_key, known = KEYS[3 * i + 1], whole(ARGV[5 + i])
+  first('ZREM', KEYS[3 * i], id)
+  local charged, generation = charged_month, known
   if made then
-    local generation = told[2 + 2 * i]
+    charged, generation = month, told[2 + 2 * i]
     if told[1 + 2 * i] == 1 then correct_window(KEYS[3 * i - 1]) end
-    if generation ~= 0 then
-      -- A month that was seeded after the charge does not have it.
-      local same = whole(redis.call('HGET', month_key, 'g' .. month)) == generation
-      correct_month(month_key, month, same and tokens - estimate or tokens)
-    end
-  elseif known ~= 0 and whole(redis.call('HGET', month_key, 'g' .. charged_month)) ~= known then
-    -- Redis lost the reservation together with the month that had it.
-    correct_month(month_key, charged_month, tokens)
+  end
+  if generation ~= 0 then
+    -- A month that was seeded after the charge does not have it; one that has it, and no record, is settled.
+    local spent, present = spent_in(month_key, charged)
+    local change = present ~= generation and tokens or made and tokens - estimate or 0
+    if spent then redis.call('HSET', month_key, charged, math.max(0, spent + change)) end
   end
 end
 return 1
