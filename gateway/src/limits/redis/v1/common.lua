@@ -16,7 +16,7 @@ end
 local function first(command, key, ...)
   local found = redis.pcall(command, key, ...)
   if type(found) ~= 'table' or not found.err then return found end
-  redis.call('DEL', key)
+  if string.find(found.err, 'WRONGTYPE', 1, true) then redis.call('DEL', key) end
   return redis.call(command, key, ...)
 end
 
