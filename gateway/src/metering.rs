@@ -5,8 +5,8 @@
 //! counted is refused before it costs anything, and nothing that was served goes uncounted.
 //!
 //! What can be lost, and when:
-//! - The process is killed (`kill -9`): the tabs that were open, and what sat in the channel, two milliseconds' worth while
-//!   the disk keeps up. Whatever was written is kept by the operating system and replayed at the next start.
+//! - The process is killed (`kill -9`): the tabs that were open, and what sat in the channel, less than a millisecond's worth
+//!   while the disk keeps up. Whatever was written is kept by the operating system and replayed at the next start.
 //! - The machine loses power: besides, what was written within the last [`SYNC_EVERY`], as the files are synced that often.
 //! - The database is away: nothing. Rows wait in the files and are refused nowhere until [`MeterSettings::max_bytes`] wait;
 //!   then, and while the files cannot be written, new requests are answered 503.

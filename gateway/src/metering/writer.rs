@@ -20,8 +20,6 @@ use super::{
     syncer::Unsynced,
 };
 
-/// How long the thread rests after a write. What comes meanwhile shares the next one, and nobody has to wake it.
-const GATHER: Duration = Duration::from_millis(2);
 /// Events that one `write` takes at most.
 const WRITE_ROWS: u64 = 1_024;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -77,7 +75,6 @@ impl Writer {
                 self.unsynced.sync();
                 batch.flushes.into_iter().for_each(|done| _ = done.send(()));
             }
-            std::thread::sleep(GATHER);
         }
         self.seal();
         self.unsynced.sync();
