@@ -67,9 +67,9 @@ bench: ## Measure throughput, latency and cold starts; BENCH="--all" for everyth
 	cargo build --release -p tenora-gateway
 	$(TENORA) bench $(BENCH)
 
-bench-gateway: ## Measure what the gateway adds to a request: key, limits, usage rows, wire
+bench-gateway: ## Measure what the gateway adds to a request; with LITELLM=path/to/litellm its proxy beside it
 	cargo build --release -p tenora-gateway
-	$(TENORA) bench --shape tiny --set TENORA_THREADS=1 --scenarios gateway $(BENCH)
+	$(if $(LITELLM),bench/litellm.py $(TENORA) $(LITELLM),$(TENORA) bench --shape tiny --set TENORA_THREADS=1 --scenarios gateway) $(BENCH)
 
 bench-registry: ## Measure the registry with 100,000 adapters; needs the Postgres and Redis of the tests
 	cargo bench --workspace --bench registry

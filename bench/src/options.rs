@@ -69,6 +69,9 @@ pub struct Options {
     /// Seconds at each rate.
     #[arg(long, default_value_t = 10.0, value_name = "N")]
     pub(crate) rate_seconds: f64,
+    /// Another gateway, asked in turns with this one in the scenario gateway: the same requests, with the same key.
+    #[arg(long, value_name = "URL")]
+    pub(crate) beside: Option<String>,
     /// Uploads at the same time in the scenario uploads.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) uploads: usize,
@@ -132,6 +135,11 @@ impl Options {
         positive("--registered-rank", &[self.registered_rank])?;
         ensure!(self.rates.iter().all(|rate| *rate > 0), "--rates must be 1 or more");
         ensure!(self.rate_seconds > 0.0, "--rate-seconds must be more than 0");
+        let beside = self.beside.as_deref().unwrap_or("http://");
+        ensure!(
+            beside.starts_with("http://") || beside.starts_with("https://"),
+            "--beside {beside}: write a URL"
+        );
         positive("--uploads", &[self.uploads, self.upload_mb])?;
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;
@@ -227,8 +235,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_refused() {
-        for wrong in [["--streams", "0"], ["--ranks", "16,0"], ["--output-tokens", "1"], ["--set", "DEVICE"]]
-        {
+        for wrong in [
+            ["--streams", "0"],
+            ["--ranks", "16,0"],
+            ["--output-tokens", "1"],
+            ["--set", "DEVICE"],
+            ["--beside", "localhost:4000"],
+        ] {
             assert!(options(&wrong).check().is_err(), "{wrong:?}");
         }
     }

@@ -1,6 +1,9 @@
 //! `tenora bench` on its smallest shape: every scenario runs, and its numbers are possible ones.
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, Stdio},
+};
 
 use serde_json::Value;
 use tenora_tests::binary;
@@ -10,13 +13,14 @@ const OUTPUT_TOKENS: u64 = 6;
 const REQUESTS: u64 = 8;
 
 /// Runs the benchmark; returns its tables and its document.
-fn bench(scenarios: &str) -> (String, Value) {
+fn bench(scenarios: &str, more: &[&str]) -> (String, Value) {
     let work = tempfile::tempdir().expect("a folder");
     let json = work.path().join("out.json");
     let output = Command::new(binary())
         .args(["bench", "--shape", "tiny", "--streams", "1,4", "--ranks", "2,4", "--registered", "40"])
         .args(["--requests", &REQUESTS.to_string(), "--output-tokens", &OUTPUT_TOKENS.to_string()])
         .args(["--soak-minutes", "0.04", "--scenarios", scenarios])
+        .args(more)
         .arg("--work-dir")
         .arg(work.path())
         .arg("--json")
@@ -62,7 +66,7 @@ fn check_run(run: &Value, requests: u64) {
 
 #[test]
 fn mixes_are_measured_beside_the_base_alone() {
-    let (tables, document) = bench("mix,single");
+    let (tables, document) = bench("mix,single", &[]);
     for word in ["base only", "identical", "distinct", "uniform", "skewed", "One stream alone"] {
         assert!(tables.contains(word), "{word} is not in:\n{tables}");
     }
@@ -89,7 +93,7 @@ fn mixes_are_measured_beside_the_base_alone() {
 
 #[test]
 fn adapters_outside_memory_are_measured() {
-    let (_, document) = bench("cold,pressure,zipf1000");
+    let (_, document) = bench("cold,pressure,zipf1000", &[]);
     let scenarios = &document["scenarios"];
     let tiers: Vec<(&str, u64)> = list(&scenarios["cold"]["tiers"])
         .iter()
@@ -115,7 +119,7 @@ fn adapters_outside_memory_are_measured() {
 
 #[test]
 fn fairness_and_memory_are_measured() {
-    let (_, document) = bench("fair,soak");
+    let (_, document) = bench("fair,soak", &[]);
     let fair = &document["scenarios"]["fair"];
     let index = positive(&fair["jain"]);
     assert!((0.25..=1.0 + 1e-9).contains(&index), "{index}");
@@ -141,4 +145,57 @@ fn what_cannot_be_measured_is_said_at_once() {
         Command::new(binary()).args(["bench", "--streams", "0"]).env_clear().output().expect("it runs");
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("--streams must be 1 or more"));
+}
+
+/// A server that answers at once, ended with this.
+struct Bare(Child);
+
+impl Bare {
+    fn start() -> (Self, String) {
+        let mut child = Command::new(binary())
+            .arg("bare")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let answer = br#"{"headers":[["content-type","application/json"]],"body":"{}"}"#;
+        child.stdin.take().expect("piped").write_all(answer).expect("it reads");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it writes");
+        let url = line.split_whitespace().last().expect("where it listens").to_owned();
+        (Self(child), url)
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_the_gateway_adds_is_told_with_another_beside_it() {
+    let (_bare, url) = Bare::start();
+    let ours = ["--rates", "100", "--rate-seconds", "1", "--beside"];
+    let runs = |beside: &str| {
+        let (tables, document) = bench("gateway", &[&ours[..], &[beside]].concat());
+        assert!(tables.contains("\ntenora ") && tables.contains("\nbeside "), "{tables}");
+        let runs = list(&document["scenarios"]["gateway"]["runs"]).to_vec();
+        <[Value; 2]>::try_from(runs).expect("one rate of two")
+    };
+    let [tenora, beside] = runs(&url);
+    assert_eq!((&tenora["of"], &beside["of"]), (&"tenora".into(), &"beside".into()));
+    for run in [&tenora, &beside] {
+        assert_eq!(run["failed"], 0, "{run}");
+        assert!(positive(&run["whole_ms"]["p50"]) <= positive(&run["whole_ms"]["p99"]), "{run}");
+        assert_eq!(list(&run["added_ms_by_turn"]).len(), 5, "{run}");
+    }
+    assert!(positive(&tenora["added_ms"]["p50"]) > 0.0, "more than an answer at once: {tenora}");
+    assert!(positive(&tenora["engine_ms"]["p50"]) > beside["engine_ms"]["p50"].as_f64().expect("a number"));
+
+    // What another does not answer is told, and is not our failure.
+    let [tenora, beside] = runs("http://127.0.0.1:1");
+    assert_eq!((&tenora["failed"], &beside["failed"]), (&0.into(), &100.into()));
 }

@@ -1,7 +1,8 @@
 //! `gateway`: what everything around the engine adds to a request: the key, the limits, the account, the wire. Requests
-//! come at a fixed rate whether earlier ones have been answered or not, each for one token, by turns to the server and to
-//! a bare one that answers the same at once. What the server says that its engine took is taken off, and then what a
-//! client waits for the bare one: the client's own work, the kernel's and HTTP's. How late the client was is told beside.
+//! come at a fixed rate whether earlier ones have been answered or not, each for one token, by turns to the server, to a
+//! bare one that answers the same at once, and to another gateway if there is one. What the server says that its engine took
+//! is taken off, and then what a client waits for the bare one: the client's own work, the kernel's and HTTP's. How late the
+//! client was is told beside.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::{
 const LIMIT: u64 = 1 << 40;
 const WARM_UP: Duration = Duration::from_secs(2);
 const PROMPT_TOKENS: usize = 4;
-/// How often the two take turns at one rate: both meet the machine in all of its moods.
+/// How often they take turns at one rate: all meet the machine in all of its moods.
 const TURNS: u32 = 5;
 /// Requests that are due and not sent yet, because the client has no time.
 const MAX_TICKS: usize = 1 << 16;
@@ -35,18 +36,21 @@ struct Sample {
     engine_ms: f64,
 }
 
-/// What one of the two was asked and how it answered.
+/// What one of them was asked and how it answered.
 #[derive(Default)]
 struct Side {
     asked: usize,
     samples: Vec<Sample>,
+    errors: Vec<String>,
     cpu: Duration,
 }
 
-/// One of the two, and its process.
+/// One of them.
 struct Target {
+    name: &'static str,
     client: Client,
-    pid: u32,
+    /// Its process, where there is one.
+    pid: Option<u32>,
 }
 
 pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section> {
@@ -57,28 +61,21 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     let answer = job(lab, world, &world.tenant).example().await?;
     let binary = lab.ground.binary.clone();
     let bare = spawn_blocking(move || Bare::start(&binary, &answer)).await??;
-    let server = Target { client: world.tenant.clone(), pid: world.server.pid() };
-    let floor = Target { client: world.tenant.at(&bare.url), pid: bare.pid() };
-    let mut table = Table::new(0, &HEAD);
+    let target = |name, client, pid| Target { name, client, pid };
+    let mut targets = vec![
+        target("floor", world.tenant.at(&bare.url), Some(bare.pid())),
+        target("tenora", world.tenant.clone(), Some(world.server.pid())),
+    ];
+    targets
+        .extend(lab.ground.options.beside.as_ref().map(|url| target("beside", world.tenant.at(url), None)));
+    let mut table = Table::new(1, &HEAD);
     let mut rows = Vec::new();
     for rate in lab.ground.options.rates.clone() {
-        let (seconds, mut sides) = (lab.ground.options.rate_seconds, [Side::default(), Side::default()]);
-        progress::say(&format!("gateway: {rate} requests/s for {seconds} s each"));
-        for target in [&server, &floor] {
-            open_loop(lab, world, (target, rate), WARM_UP).await;
+        let (floor, measured) = measure(lab, world, &targets, rate).await;
+        for (target, side, turns) in measured {
+            table.row(cells(target.name, rate, &side, &floor));
+            rows.push(document(target.name, rate, (&side, &floor), turns));
         }
-        let mut turns = Vec::new();
-        for _ in 0..TURNS {
-            let mut turn = [Side::default(), Side::default()];
-            for (target, side) in [&server, &floor].into_iter().zip(&mut turn) {
-                let duration = Duration::from_secs_f64(seconds) / TURNS;
-                *side = open_loop(lab, world, (target, rate), duration).await;
-            }
-            turns.push(spread(added(&turn)));
-            sides.iter_mut().zip(turn).for_each(|(all, one)| all.extend(one));
-        }
-        table.row(cells(rate, &sides));
-        rows.push(document(rate, &sides, turns));
     }
     Ok(Section {
         name: "gateway",
@@ -93,7 +90,39 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     })
 }
 
-const HEAD: [&str; 14] = [
+/// What all turns at one rate brought: of the first, the floor; and of each other, with what it added in each turn.
+async fn measure<'t>(
+    lab: &mut Lab,
+    world: &World,
+    targets: &'t [Target],
+    rate: u32,
+) -> (Side, Vec<(&'t Target, Side, Vec<Value>)>) {
+    let seconds = lab.ground.options.rate_seconds;
+    progress::say(&format!("gateway: {rate} requests/s for {seconds} s each"));
+    for target in targets {
+        open_loop(lab, world, (target, rate), WARM_UP).await;
+    }
+    let mut floor = Side::default();
+    let mut others: Vec<_> =
+        targets.iter().skip(1).map(|target| (target, Side::default(), Vec::new())).collect();
+    for _ in 0..TURNS {
+        let duration = Duration::from_secs_f64(seconds) / TURNS;
+        let least = open_loop(lab, world, (&targets[0], rate), duration).await;
+        for (target, all, turns) in &mut others {
+            let side = open_loop(lab, world, (target, rate), duration).await;
+            turns.push(spread(added(&side, &least)));
+            all.extend(side);
+        }
+        floor.extend(least);
+    }
+    // Another's failures are told, and its own affair.
+    let ours = others.iter().filter(|(target, ..)| target.pid.is_some()).map(|(_, side, _)| side);
+    ours.chain([&floor]).for_each(|side| lab.failures.extend_from_slice(&side.errors));
+    (floor, others)
+}
+
+const HEAD: [&str; 15] = [
+    "",
     "requests/s",
     "answered",
     "failed",
@@ -110,31 +139,35 @@ const HEAD: [&str; 14] = [
     "sent late p99",
 ];
 
-fn cells(rate: u32, sides: &[Side; 2]) -> Vec<String> {
-    let [server, floor] = sides;
+fn cells(name: &str, rate: u32, side: &Side, floor: &Side) -> Vec<String> {
     let ms = |[p50, p99]: [f64; 2]| [number(p50, 2), number(p99, 2)];
-    let mut cells = vec![rate.to_string(), server.samples.len().to_string(), server.failed().to_string()];
-    let pairs = [added(sides), server.less_engine(), floor.whole(), server.whole()];
+    let mut cells = vec![
+        name.to_owned(),
+        rate.to_string(),
+        side.samples.len().to_string(),
+        side.errors.len().to_string(),
+    ];
+    let pairs = [added(side, floor), side.less_engine(), floor.whole(), side.whole()];
     cells.extend(pairs.map(ms).into_iter().flatten());
-    cells.push(number(server.ends(|sample| sample.engine_ms)[0], 2));
-    cells.push(format!("{} ({})", number(server.cpu_us(), 0), number(floor.cpu_us(), 0)));
-    cells.push(number(server.ends(|sample| sample.late_ms)[1], 2));
+    cells.push(number(side.ends(|sample| sample.engine_ms)[0], 2));
+    cells.push(format!("{} ({})", number(side.cpu_us(), 0), number(floor.cpu_us(), 0)));
+    cells.push(number(side.ends(|sample| sample.late_ms)[1], 2));
     cells
 }
 
-fn document(rate: u32, sides: &[Side; 2], turns: Vec<Value>) -> Value {
-    let [server, floor] = sides;
+fn document(name: &str, rate: u32, (side, floor): (&Side, &Side), turns: Vec<Value>) -> Value {
     json!({
+        "of": name,
         "requests_per_s": rate,
-        "failed": server.failed(),
-        "added_ms": spread(added(sides)),
+        "failed": side.errors.len(),
+        "added_ms": spread(added(side, floor)),
         "added_ms_by_turn": turns,
-        "less_engine_ms": spread(server.less_engine()),
+        "less_engine_ms": spread(side.less_engine()),
         "floor_ms": spread(floor.whole()),
-        "whole_ms": spread(server.whole()),
-        "engine_ms": spread(server.ends(|sample| sample.engine_ms)),
-        "cpu_us": { "server": server.cpu_us(), "floor": floor.cpu_us() },
-        "sent_late_ms": spread(server.ends(|sample| sample.late_ms)),
+        "whole_ms": spread(side.whole()),
+        "engine_ms": spread(side.ends(|sample| sample.engine_ms)),
+        "cpu_us": { "server": side.cpu_us(), "floor": floor.cpu_us() },
+        "sent_late_ms": spread(side.ends(|sample| sample.late_ms)),
     })
 }
 
@@ -142,21 +175,18 @@ fn spread([p50, p99]: [f64; 2]) -> Value {
     json!({ "p50": p50, "p99": p99 })
 }
 
-/// What the server's requests took without the engine, at the median and at the 99th hundredth, less the bare server's.
-fn added([server, floor]: &[Side; 2]) -> [f64; 2] {
-    let (server, floor) = (server.less_engine(), floor.whole());
-    [server[0] - floor[0], server[1] - floor[1]]
+/// What one's requests took without the engine, at the median and at the 99th hundredth, less the bare server's.
+fn added(side: &Side, floor: &Side) -> [f64; 2] {
+    let (side, floor) = (side.less_engine(), floor.whole());
+    [side[0] - floor[0], side[1] - floor[1]]
 }
 
 impl Side {
     fn extend(&mut self, other: Self) {
         self.asked += other.asked;
         self.samples.extend(other.samples);
+        self.errors.extend(other.errors);
         self.cpu += other.cpu;
-    }
-
-    fn failed(&self) -> usize {
-        self.asked - self.samples.len()
     }
 
     fn ends(&self, of: impl Fn(&Sample) -> f64) -> [f64; 2] {
@@ -172,9 +202,9 @@ impl Side {
         self.ends(|sample| sample.total_ms - sample.engine_ms)
     }
 
-    /// Of the process, for each request, in microseconds.
+    /// Of the process, for each request, in microseconds; no number when that is not known.
     fn cpu_us(&self) -> f64 {
-        self.cpu.as_secs_f64() * 1e6 / self.asked as f64
+        if self.cpu.is_zero() { f64::NAN } else { self.cpu.as_secs_f64() * 1e6 / self.asked as f64 }
     }
 }
 
@@ -187,7 +217,8 @@ fn job(lab: &mut Lab, world: &World, client: &Client) -> Job {
 async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32), duration: Duration) -> Side {
     let count = (f64::from(rate) * duration.as_secs_f64()) as u32;
     let jobs: Vec<Job> = (0..count).map(|_| job(lab, world, &target.client)).collect();
-    let cpu = machine::cpu_time(target.pid);
+    let cpu = || target.pid.map(machine::cpu_time).unwrap_or_default();
+    let cpu_before = cpu();
     let mut clock = clock(count, rate);
     let one = async |(due, job): (Instant, Job)| {
         let sent = Instant::now();
@@ -199,11 +230,11 @@ async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32),
     let due = stream::poll_fn(|context| clock.poll_recv(context));
     let answers: Vec<_> =
         due.zip(stream::iter(jobs)).map(one).buffer_unordered(count as usize).collect().await;
-    let mut side = Side { asked: answers.len(), cpu: machine::cpu_time(target.pid) - cpu, ..Side::default() };
+    let mut side = Side { asked: answers.len(), cpu: cpu() - cpu_before, ..Side::default() };
     for answer in answers {
         match answer {
             Ok(sample) => side.samples.push(sample),
-            Err(error) => lab.failures.push(format!("{error:#}")),
+            Err(error) => side.errors.push(format!("{error:#}")),
         }
     }
     side
