@@ -41,7 +41,6 @@ struct Sample {
 struct Side {
     asked: usize,
     samples: Vec<Sample>,
-    errors: Vec<String>,
     cpu: Duration,
 }
 
@@ -49,7 +48,7 @@ struct Side {
 struct Target {
     name: &'static str,
     client: Client,
-    /// Its process, where there is one.
+    /// Its process, where it is one of ours.
     pid: Option<u32>,
 }
 
@@ -115,9 +114,6 @@ async fn measure<'t>(
         }
         floor.extend(least);
     }
-    // Another's failures are told, and its own affair.
-    let ours = others.iter().filter(|(target, ..)| target.pid.is_some()).map(|(_, side, _)| side);
-    ours.chain([&floor]).for_each(|side| lab.failures.extend_from_slice(&side.errors));
     (floor, others)
 }
 
@@ -141,12 +137,8 @@ const HEAD: [&str; 15] = [
 
 fn cells(name: &str, rate: u32, side: &Side, floor: &Side) -> Vec<String> {
     let ms = |[p50, p99]: [f64; 2]| [number(p50, 2), number(p99, 2)];
-    let mut cells = vec![
-        name.to_owned(),
-        rate.to_string(),
-        side.samples.len().to_string(),
-        side.errors.len().to_string(),
-    ];
+    let mut cells =
+        vec![name.to_owned(), rate.to_string(), side.samples.len().to_string(), side.failed().to_string()];
     let pairs = [added(side, floor), side.less_engine(), floor.whole(), side.whole()];
     cells.extend(pairs.map(ms).into_iter().flatten());
     cells.push(number(side.ends(|sample| sample.engine_ms)[0], 2));
@@ -159,7 +151,7 @@ fn document(name: &str, rate: u32, (side, floor): (&Side, &Side), turns: Vec<Val
     json!({
         "of": name,
         "requests_per_s": rate,
-        "failed": side.errors.len(),
+        "failed": side.failed(),
         "added_ms": spread(added(side, floor)),
         "added_ms_by_turn": turns,
         "less_engine_ms": spread(side.less_engine()),
@@ -185,8 +177,11 @@ impl Side {
     fn extend(&mut self, other: Self) {
         self.asked += other.asked;
         self.samples.extend(other.samples);
-        self.errors.extend(other.errors);
         self.cpu += other.cpu;
+    }
+
+    fn failed(&self) -> usize {
+        self.asked - self.samples.len()
     }
 
     fn ends(&self, of: impl Fn(&Sample) -> f64) -> [f64; 2] {
@@ -234,7 +229,9 @@ async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32),
     for answer in answers {
         match answer {
             Ok(sample) => side.samples.push(sample),
-            Err(error) => side.errors.push(format!("{error:#}")),
+            // Another's failures are counted, and its own affair.
+            Err(error) if target.pid.is_some() => lab.failures.push(format!("{error:#}")),
+            Err(_) => {}
         }
     }
     side
