@@ -6,6 +6,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tenora_tests::{ADMIN_KEY, Client, Outage, Production, Server};
 
+/// How long Postgres and Redis are away under load.
+const OUTAGE: Duration = Duration::from_secs(30);
+
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs()
 }
@@ -241,7 +244,9 @@ async fn an_outage_of_postgres_is_no_wrong_key_and_loses_no_usage() {
     body["model"] = base(&client).await;
     let mut answered = 0;
     let mut sum = [0, 0];
-    for (wire, outage) in [(Outage::Over, 1), (Outage::Cut, 5), (Outage::Stalled, 5), (Outage::Over, 1)] {
+    for (wire, outage) in
+        [(Outage::Over, 1), (Outage::Cut, OUTAGE.as_secs()), (Outage::Stalled, 5), (Outage::Over, 1)]
+    {
         production.postgres(wire);
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(outage) {
@@ -291,21 +296,33 @@ async fn without_redis_requests_wait_no_longer_and_limits_are_kept() {
     let (_settings, server) = production.replica();
     let key = tenant(&server, "acme", json!({"requests_per_minute": 30})).await;
     let client = server.client(Some(&key));
+    let busy = tenant(&server, "globex", json!({"requests_per_minute": 10_000})).await;
+    let busy = server.client(Some(&busy));
     let mut body = question(1);
     body["model"] = base(&client).await;
     for _ in 0..10 {
         assert_eq!(client.post("/v1/completions", &body).await.status, 200);
     }
     production.redis(Outage::Stalled);
-    let mut granted = 10;
-    for _ in 0..40 {
+    let stalled = Instant::now();
+    let soon = async |client: &Client| {
         let started = Instant::now();
         let reply = client.post("/v1/completions", &body).await;
         assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+        reply
+    };
+    let mut granted = 10;
+    for _ in 0..40 {
+        let reply = soon(&client).await;
         granted += usize::from(reply.status == 200);
         assert!([200, 429].contains(&reply.status), "{}", reply.body);
     }
     assert_eq!(granted, 30, "one server alone never goes over");
+    while stalled.elapsed() < OUTAGE {
+        let reply = soon(&busy).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let ready = server.client(None).get("/readyz").await;
     assert_eq!((ready.status, &ready.body["checks"]["limits"]), (200, &"degraded".into()), "{}", ready.body);
 

@@ -22,7 +22,7 @@ use super::{
 };
 
 const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(30);
+const LAST_RETRY: Duration = Duration::from_secs(5);
 /// How often dead processes are looked for: one of several that share a data volume may never be started again.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(60);
 
