@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,8 +84,8 @@ def main():
         sys.exit(__doc__)
     tenora, litellm, *options = sys.argv[1:]
     settings = dict(value.split("=", 1) for flag, value in zip(options, options[1:]) if flag == "--set")
-    version = [pathlib.Path(litellm).with_name("python"), "-c", "import importlib.metadata as m; print('LiteLLM', m.version('litellm'), flush=True)"]
-    subprocess.run(version, check=True)
+    if not shutil.which(litellm) or subprocess.run([litellm, "--version"], stderr=subprocess.DEVNULL).returncode != 0:
+        sys.exit(f"{litellm} is not LiteLLM's command: name the one that `pip install 'litellm[proxy]'` brings")
     started = []
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -93,8 +94,10 @@ def main():
             sys.exit(subprocess.run(command).returncode)
         finally:
             for process in reversed(started):
-                os.killpg(process.pid, signal.SIGTERM) if process.args[0] == litellm else process.terminate()
-                process.wait(20)
+                # One that has ended is no group any more.
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM) if process.args[0] == litellm else process.terminate()
+                    process.wait(20)
 
 
 main()

@@ -135,11 +135,10 @@ impl Options {
         positive("--registered-rank", &[self.registered_rank])?;
         ensure!(self.rates.iter().all(|rate| *rate > 0), "--rates must be 1 or more");
         ensure!(self.rate_seconds > 0.0, "--rate-seconds must be more than 0");
-        let beside = self.beside.as_deref().unwrap_or("http://");
-        ensure!(
-            beside.starts_with("http://") || beside.starts_with("https://"),
-            "--beside {beside}: write a URL"
-        );
+        if let Some(url) = &self.beside {
+            let told = url.starts_with("http://") || url.starts_with("https://");
+            ensure!(told, "--beside {url}: write a URL, such as http://127.0.0.1:4000");
+        }
         positive("--uploads", &[self.uploads, self.upload_mb])?;
         ensure!(self.soak_minutes > 0.0, "--soak-minutes must be more than 0");
         let context = self.shape.shape().context;

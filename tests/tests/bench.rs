@@ -178,24 +178,32 @@ impl Drop for Bare {
 #[test]
 fn what_the_gateway_adds_is_told_with_another_beside_it() {
     let (_bare, url) = Bare::start();
-    let ours = ["--rates", "100", "--rate-seconds", "1", "--beside"];
-    let runs = |beside: &str| {
-        let (tables, document) = bench("gateway", &[&ours[..], &[beside]].concat());
+    let runs = |rate: &str, beside: &str| {
+        let options = ["--rates", rate, "--rate-seconds", "1", "--beside", beside];
+        let (tables, document) = bench("gateway", &options);
         assert!(tables.contains("\ntenora ") && tables.contains("\nbeside "), "{tables}");
         let runs = list(&document["scenarios"]["gateway"]["runs"]).to_vec();
         <[Value; 2]>::try_from(runs).expect("one rate of two")
     };
-    let [tenora, beside] = runs(&url);
+    let [tenora, beside] = runs("100", &url);
     assert_eq!((&tenora["of"], &beside["of"]), (&"tenora".into(), &"beside".into()));
     for run in [&tenora, &beside] {
         assert_eq!(run["failed"], 0, "{run}");
         assert!(positive(&run["whole_ms"]["p50"]) <= positive(&run["whole_ms"]["p99"]), "{run}");
         assert_eq!(list(&run["added_ms_by_turn"]).len(), 5, "{run}");
     }
-    assert!(positive(&tenora["added_ms"]["p50"]) > 0.0, "more than an answer at once: {tenora}");
-    assert!(positive(&tenora["engine_ms"]["p50"]) > beside["engine_ms"]["p50"].as_f64().expect("a number"));
+    for share in ["p50", "p99"] {
+        let of = |run: &Value, name: &str| run[name][share].as_f64().expect("a number");
+        for run in [&tenora, &beside] {
+            let added = of(run, "less_engine_ms") - of(run, "floor_ms");
+            assert!((of(run, "added_ms") - added).abs() < 1e-9, "{run}");
+        }
+        positive(&tenora["engine_ms"][share]);
+        assert_eq!(of(&beside, "engine_ms"), 0.0, "it tells of no engine: {beside}");
+        assert_eq!(of(&beside, "less_engine_ms"), of(&beside, "whole_ms"), "{beside}");
+    }
 
-    // What another does not answer is told, and is not our failure.
-    let [tenora, beside] = runs("http://127.0.0.1:1");
-    assert_eq!((&tenora["failed"], &beside["failed"]), (&0.into(), &100.into()));
+    // What another does not answer is told, and is not our failure. One request a turn is the least.
+    let [tenora, beside] = runs("1", "http://127.0.0.1:1");
+    assert_eq!((&tenora["failed"], &beside["failed"]), (&0.into(), &5.into()));
 }

@@ -61,19 +61,17 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     let binary = lab.ground.binary.clone();
     let bare = spawn_blocking(move || Bare::start(&binary, &answer)).await??;
     let target = |name, client, pid| Target { name, client, pid };
-    let mut targets = vec![
-        target("floor", world.tenant.at(&bare.url), Some(bare.pid())),
-        target("tenora", world.tenant.clone(), Some(world.server.pid())),
-    ];
-    targets
-        .extend(lab.ground.options.beside.as_ref().map(|url| target("beside", world.tenant.at(url), None)));
+    let floor = target("floor", world.tenant.at(&bare.url), Some(bare.pid()));
+    let mut targets = vec![target("tenora", world.tenant.clone(), Some(world.server.pid()))];
+    let beside = lab.ground.options.beside.as_deref().map(|url| world.tenant.at(url.trim_end_matches('/')));
+    targets.extend(beside.map(|client| target("beside", client, None)));
     let mut table = Table::new(1, &HEAD);
     let mut rows = Vec::new();
     for rate in lab.ground.options.rates.clone() {
-        let (floor, measured) = measure(lab, world, &targets, rate).await;
+        let (least, measured) = measure(lab, world, (&floor, &targets), rate).await;
         for (target, side, turns) in measured {
-            table.row(cells(target.name, rate, &side, &floor));
-            rows.push(document(target.name, rate, (&side, &floor), turns));
+            table.row(cells(target.name, rate, &side, &least));
+            rows.push(document(target.name, rate, (&side, &least), turns));
         }
     }
     Ok(Section {
@@ -89,32 +87,31 @@ pub(super) async fn run(lab: &mut Lab, world: &World) -> anyhow::Result<Section>
     })
 }
 
-/// What all turns at one rate brought: of the first, the floor; and of each other, with what it added in each turn.
+/// What all turns at one rate brought: of the floor; and of each target, with what it added in each turn.
 async fn measure<'t>(
     lab: &mut Lab,
     world: &World,
-    targets: &'t [Target],
+    (floor, targets): (&Target, &'t [Target]),
     rate: u32,
 ) -> (Side, Vec<(&'t Target, Side, Vec<Value>)>) {
     let seconds = lab.ground.options.rate_seconds;
     progress::say(&format!("gateway: {rate} requests/s for {seconds} s each"));
-    for target in targets {
+    for target in targets.iter().chain([floor]) {
         open_loop(lab, world, (target, rate), WARM_UP).await;
     }
-    let mut floor = Side::default();
-    let mut others: Vec<_> =
-        targets.iter().skip(1).map(|target| (target, Side::default(), Vec::new())).collect();
+    let mut least = Side::default();
+    let mut measured: Vec<_> = targets.iter().map(|target| (target, Side::default(), Vec::new())).collect();
     for _ in 0..TURNS {
         let duration = Duration::from_secs_f64(seconds) / TURNS;
-        let least = open_loop(lab, world, (&targets[0], rate), duration).await;
-        for (target, all, turns) in &mut others {
+        let floor = open_loop(lab, world, (floor, rate), duration).await;
+        for (target, all, turns) in &mut measured {
             let side = open_loop(lab, world, (target, rate), duration).await;
-            turns.push(spread(added(&side, &least)));
+            turns.push(spread(added(&side, &floor)));
             all.extend(side);
         }
-        floor.extend(least);
+        least.extend(floor);
     }
-    (floor, others)
+    (least, measured)
 }
 
 const HEAD: [&str; 15] = [
@@ -208,9 +205,9 @@ fn job(lab: &mut Lab, world: &World, client: &Client) -> Job {
     Job { client: client.clone(), ..world.job(&world.base, prompt, 1) }
 }
 
-/// Sends at a fixed rate, waits for all.
+/// Sends at a fixed rate, one request at least, and waits for all.
 async fn open_loop(lab: &mut Lab, world: &World, (target, rate): (&Target, u32), duration: Duration) -> Side {
-    let count = (f64::from(rate) * duration.as_secs_f64()) as u32;
+    let count = ((f64::from(rate) * duration.as_secs_f64()) as u32).max(1);
     let jobs: Vec<Job> = (0..count).map(|_| job(lab, world, &target.client)).collect();
     let cpu = || target.pid.map(machine::cpu_time).unwrap_or_default();
     let cpu_before = cpu();
