@@ -86,6 +86,8 @@ def main():
     settings = dict(value.split("=", 1) for flag, value in zip(options, options[1:]) if flag == "--set")
     if not shutil.which(litellm) or subprocess.run([litellm, "--version"], stderr=subprocess.DEVNULL).returncode != 0:
         sys.exit(f"{litellm} is not LiteLLM's command: name the one that `pip install 'litellm[proxy]'` brings")
+    # Whoever ends this ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = []
     with tempfile.TemporaryDirectory() as scratch:
         try:
